@@ -1,0 +1,3 @@
+module lab/guest
+
+go 1.26.0
