@@ -9,7 +9,6 @@ A part is a package with a module `commands` that has
 """
 import argparse
 import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -25,7 +24,7 @@ PARTS = ["openstack", "kubernetes"]
 def parts() -> dict:
     """The parts' modules by name."""
     return {name: importlib.import_module(f"cpolab.{name}.commands") for name in PARTS
-            if importlib.util.find_spec(f"cpolab.{name}")}
+            if (paths.SOURCE / "cpolab" / name / "commands.py").exists()}
 
 
 def main(argv: list[str]) -> int:
