@@ -1,0 +1,96 @@
+"""Programs of the Kubernetes part, built from the pinned Go modules in `tests/lab/go`.
+
+Each directory there is one module. Its `tool` lines name the packages to build; a module without such lines (`guest`)
+holds programs of our own, one per directory. A set is built again only when its module, the Go version or its options change.
+"""
+import os
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LabError
+from ..paths import SOURCE, Lab
+from ..progress import say
+from ..stamps import Stamp
+
+MODULES = SOURCE / "go"
+
+
+@dataclass(frozen=True)
+class ProgramSet:
+    """One Go module and how its programs are built."""
+
+    name: str
+    programs: tuple[str, ...]
+    tags: str = ""
+    cgo: bool = False
+
+    @property
+    def module(self) -> Path:
+        return MODULES / self.name
+
+
+KUBERNETES = ProgramSet("kubernetes", ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kubelet", "kube-proxy"))
+CONTAINERD = ProgramSet("containerd", ("containerd", "containerd-shim-runc-v2", "ctr"))
+# Entering namespaces is C code; containerd asks for a seccomp profile for every sandbox.
+RUNC = ProgramSet("runc", ("runc",), tags="seccomp", cgo=True)
+CNI = ProgramSet("cni", ("bridge", "loopback", "host-local"))
+GUEST = ProgramSet("guest", ("pause", "echo"))
+ALL = (KUBERNETES, CONTAINERD, RUNC, CNI, GUEST)
+
+BUILD_PACKAGES = ("gcc", "libc6-dev", "pkg-config", "libseccomp-dev")
+"""Debian packages that the builds need besides Go."""
+
+
+def ensure(lab: Lab, sets: tuple[ProgramSet, ...] = ALL) -> None:
+    """Builds what is missing or out of date into the cache's `bin`."""
+    if shutil.which("go") is None:
+        raise LabError("there is no `go` in PATH: the Kubernetes programs are built from source with Go 1.26 or later")
+    compiler = _output(["go", "version"], MODULES)
+    lab.bin.mkdir(parents=True, exist_ok=True)
+    for program_set in sets:
+        flags = link_flags(program_set)
+        stamp = Stamp(lab.bin / f".stamp-{program_set.name}", program_set.module, compiler, flags, program_set)
+        if stamp.fresh() and all((lab.bin / program).exists() for program in program_set.programs):
+            continue
+        stamp.clear()
+        _build(lab, program_set, flags)
+        stamp.write()
+
+
+def link_flags(program_set: ProgramSet) -> str:
+    """Linker flags: no symbol tables and, for Kubernetes, its version, without which kubelet and the clients refuse to run."""
+    flags = "-s -w"
+    if program_set is KUBERNETES:
+        version = pinned_version(program_set.module / "go.mod", "k8s.io/kubernetes")
+        package = "k8s.io/component-base/version"
+        major, minor, _ = version.removeprefix("v").split(".", 2)
+        flags += f" -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
+    return flags
+
+
+def pinned_version(go_mod: Path, module: str) -> str:
+    """The version of `module` that a go.mod requires."""
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", go_mod.read_text(), re.MULTILINE)
+    if not found:
+        raise LabError(f"{go_mod} does not require {module}")
+    return found[1]
+
+
+def _build(lab: Lab, program_set: ProgramSet, flags: str) -> None:
+    began = time.monotonic()
+    say(f"building {program_set.name}: {', '.join(program_set.programs)}")
+    packages = "./..." if program_set is GUEST else "tool"
+    command = ["go", "build", "-trimpath", "-buildvcs=false", "-tags", program_set.tags, "-ldflags", flags, "-o", f"{lab.bin}/", packages]
+    environment = os.environ | {"CGO_ENABLED": "1" if program_set.cgo else "0"}
+    result = subprocess.run(command, cwd=program_set.module, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise LabError(f"go build of {program_set.name} failed:\n" + "\n".join(result.stderr.splitlines()[-25:]))
+    say(f"built {program_set.name} in {time.monotonic() - began:.0f} s")
+
+
+def _output(command: list[str], directory: Path) -> str:
+    return subprocess.run(command, cwd=directory, check=True, capture_output=True, text=True).stdout.strip()
