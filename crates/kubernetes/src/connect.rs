@@ -1,0 +1,121 @@
+//! Connects to a real API server: kubeconfig, `--master`, or the in-cluster service account.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::header::{HeaderValue, USER_AGENT};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::client::{Body, ConfigExt as _};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tower::{BoxError, ServiceBuilder};
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::limiter::Limiter;
+
+/// How to reach the API server.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// Path of a kubeconfig; its current context is used.
+    pub kubeconfig: Option<PathBuf>,
+    /// URL of the API server, in place of the kubeconfig's. With neither, the pod's service account is used.
+    pub master: Option<String>,
+    /// Calls a second, see [`Limiter::new`].
+    pub qps: f64,
+    /// Calls at once, see [`Limiter::new`].
+    pub burst: u32,
+    /// `User-Agent` of every request.
+    pub user_agent: String,
+}
+
+/// Longest time to establish a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// An idle connection is probed after this time, and given up when nothing is acknowledged for as long: else a watch whose
+/// peer vanished without a word would stay silent for minutes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long written data may stay unacknowledged.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+
+impl Cluster {
+    /// Prepares the client; nothing is sent yet. Needs the process-wide TLS provider.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when a file is missing or not understood.
+    pub async fn connect(options: ConnectOptions) -> Result<Self, Error> {
+        let (mut config, from) = configuration(&options).await?;
+        let setup = |source: BoxError| Error::Setup { from: from.clone().into(), source };
+        if !options.user_agent.is_empty() {
+            let agent = HeaderValue::from_str(&options.user_agent).map_err(|error| setup(error.into()))?;
+            config.headers.push((USER_AGENT, agent));
+        }
+        let client = client(&config).map_err(|error| setup(error.into()))?;
+        Ok(Self::new(client, Limiter::new(options.qps, options.burst)))
+    }
+}
+
+async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Error> {
+    if let Some(path) = &options.kubeconfig {
+        let from = path.display().to_string();
+        let setup = |source: BoxError| Error::Setup { from: from.clone().into(), source };
+        let file = Kubeconfig::read_from(path).map_err(|error| setup(error.into()))?;
+        let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| setup(error.into()))?;
+        if let Some(master) = &options.master {
+            config.cluster_url =
+                master.parse().map_err(|error: http::uri::InvalidUri| setup(error.into()))?;
+        }
+        return Ok((config, from));
+    }
+    if let Some(master) = &options.master {
+        let from = "--master".to_owned();
+        let url = master.parse().map_err(|error: http::uri::InvalidUri| Error::Setup {
+            from: from.clone().into(),
+            source: error.into(),
+        })?;
+        return Ok((Config::new(url), from));
+    }
+    let from = "the pod's service account".to_owned();
+    let config = Config::incluster()
+        .map_err(|error| Error::Setup { from: from.clone().into(), source: error.into() })?;
+    Ok((config, from))
+}
+
+/// kube's usual stack without its retries (each caller knows better what may be repeated, and for how long), without its
+/// request log, and with keep-alive probes on the connections.
+fn client(config: &Config) -> Result<Client, kube::Error> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_keepalive(Some(KEEPALIVE));
+    tcp.set_keepalive_interval(Some(KEEPALIVE / 3));
+    tcp.set_keepalive_retries(Some(3));
+    tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    let https = config.rustls_https_connector_with_connector(tcp)?;
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(https);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_missing_kubeconfig_is_named() {
+        let options = ConnectOptions {
+            kubeconfig: Some("/nonexistent/kubeconfig".into()),
+            ..ConnectOptions::default()
+        };
+        let error = Cluster::connect(options).await.err().unwrap();
+        assert_eq!(error.to_string(), "cannot set up the Kubernetes client from /nonexistent/kubeconfig");
+    }
+}

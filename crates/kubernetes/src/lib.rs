@@ -1,0 +1,35 @@
+//! Everything the programs say to the Kubernetes API server, in plain structs.
+//!
+//! ```text
+//!  Cluster::connect ──┬── services(), nodes() ──> Watch ──> Store (latest) + Changes (what happened)
+//!                     ├── service and node writes      fenced by the leader's write window
+//!                     ├── Recorder                     core/v1 Events
+//!                     ├── Leadership                   Lease ──> Fence
+//!                     └── Reviewer                     TokenReview, SubjectAccessReview
+//! ```
+//!
+//! This is the one crate that names kube; it decides nothing about load balancers or nodes.
+
+mod cluster;
+mod connect;
+mod error;
+mod fence;
+mod key;
+mod limiter;
+mod meta;
+mod node;
+mod object;
+mod service;
+mod text;
+mod watch;
+
+pub use cluster::{Chunks, Cluster};
+pub use connect::ConnectOptions;
+pub use error::Error;
+pub use fence::{Fence, WriteWindow};
+pub use key::ObjectKey;
+pub use limiter::{Limiter, Priority};
+pub use node::{AddressKind, Condition, Node, NodeAddress, Ready, Taint};
+pub use object::Object;
+pub use service::{Ingress, IpFamily, Protocol, Service, ServicePort};
+pub use watch::{Change, Changes, Store, Watch};

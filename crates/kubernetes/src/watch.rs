@@ -1,0 +1,106 @@
+//! A watch of one kind of object: a store with the latest state, and for each listener a stream of what changed.
+//!
+//! Listeners never hold the watch up and memory stays bounded: a listener that is behind finds the changes of one object
+//! merged into one, so that it holds at most one entry per object that exists or has vanished since. Losing the
+//! connection, an expired version or a refused list are retried for ever with growing pauses; after a new list, objects
+//! that vanished meanwhile are reported as deleted.
+
+mod changes;
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::Api;
+use kube::runtime::watcher;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cluster::Cluster;
+use crate::limiter::Priority;
+use crate::node::Node;
+use crate::object::{Object, Watched};
+use crate::service::Service;
+use crate::text::printable;
+
+pub use changes::{Change, Changes};
+pub use store::Store;
+
+/// Objects asked for at a time in the initial list: bounds what is in memory unparsed.
+const PAGE_SIZE: u32 = 100;
+/// Pauses after failures grow from the first to the last of these and start over after a quiet time.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A watch that has not been started.
+pub struct Watch<T> {
+    cluster: Cluster,
+    kind: std::marker::PhantomData<fn() -> T>,
+}
+
+impl Cluster {
+    /// All Services.
+    pub fn services(&self) -> Watch<Service> {
+        Watch { cluster: self.clone(), kind: std::marker::PhantomData }
+    }
+
+    /// All Nodes.
+    pub fn nodes(&self) -> Watch<Node> {
+        Watch { cluster: self.clone(), kind: std::marker::PhantomData }
+    }
+}
+
+impl<T: Object> Watch<T> {
+    /// Watches until `stop` is cancelled. More listeners can be added by [`Store::subscribe`].
+    pub fn start(self, stop: CancellationToken) -> (Store<T>, Changes<T>) {
+        let store = Store::new();
+        let changes = store.subscribe();
+        let feed = store.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(run(self.cluster, feed)).await });
+        (store, changes)
+    }
+}
+
+async fn run<T: Object>(cluster: Cluster, store: Store<T>) {
+    let api: Api<Watched<T>> = Api::all_with(cluster.client.clone(), &());
+    let config = watcher::Config::default().page_size(PAGE_SIZE);
+    let mut events = std::pin::pin!(watcher::watcher(api, config));
+    let mut pause = FIRST_PAUSE;
+    let mut last_failure: Option<Instant> = None;
+    cluster.limit(Priority::Object).await;
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => store.apply(simplify(event)),
+            Err(error) => {
+                if last_failure.is_none_or(|at| at.elapsed() > 2 * LONGEST_PAUSE) {
+                    pause = FIRST_PAUSE;
+                }
+                last_failure = Some(Instant::now());
+                tracing::warn!(kind = T::KIND, error = %printable(&error.to_string(), 512), retry_in = ?pause, "watch interrupted");
+                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                cluster.limit(Priority::Object).await;
+            }
+        }
+    }
+}
+
+/// What the API server reported, with the model in place of kube's wrapper.
+enum Event<T> {
+    ListBegins,
+    Listed(Arc<T>),
+    ListEnds,
+    Applied(Arc<T>),
+    Deleted(Arc<T>),
+}
+
+fn simplify<T: Object>(event: watcher::Event<Watched<T>>) -> Event<T> {
+    match event {
+        watcher::Event::Init => Event::ListBegins,
+        watcher::Event::InitApply(object) => Event::Listed(object.object),
+        watcher::Event::InitDone => Event::ListEnds,
+        watcher::Event::Apply(object) => Event::Applied(object.object),
+        watcher::Event::Delete(object) => Event::Deleted(object.object),
+    }
+}
