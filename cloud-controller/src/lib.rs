@@ -10,4 +10,5 @@
 //! Both controllers take keys from a [`queue`], decide in pure functions and act through the two clients that
 //! `app` hands them.
 
+pub mod config;
 pub mod queue;
