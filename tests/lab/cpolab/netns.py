@@ -3,6 +3,9 @@
 Entered with `nsenter --net`, not with `ip netns exec`: the latter also makes a mount namespace with another /sys,
 and what is mounted there afterwards (images, volumes) would be invisible outside.
 """
+import contextlib
+import ctypes
+import os
 import subprocess
 from pathlib import Path
 
@@ -40,3 +43,34 @@ def run(name: str | None, argv: list[str], **options) -> subprocess.CompletedPro
     """`subprocess.run` in the namespace; raises on failure unless told `check=False`."""
     options.setdefault("check", True)
     return subprocess.run(enter(name, argv), **options)
+
+
+def pids(name: str) -> list[int]:
+    """Processes whose network namespace this is."""
+    if not exists(name):
+        return []
+    listed = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True, check=True)
+    return [int(word) for word in listed.stdout.split()]
+
+
+@contextlib.contextmanager
+def inside(name: str):
+    """Be in the namespace for the length of a `with` block: this thread's sockets and the processes it starts."""
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open(DIRECTORY / name, os.O_RDONLY)
+    try:
+        _setns(there)
+        try:
+            yield
+        finally:
+            _setns(before)
+    finally:
+        os.close(there)
+        os.close(before)
+
+
+def _setns(descriptor: int) -> None:
+    # os.setns came with Python 3.12; Debian 12 has 3.11.
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, 0x40000000) != 0:  # CLONE_NEWNET
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), "setns")

@@ -14,7 +14,7 @@ from .errors import LabError
 SOURCE = Path(__file__).resolve().parent.parent
 """The directory of the laboratory's own files (tests/lab)."""
 
-RESERVED = {"venv", "bin", "build", "seed", "downloads"}
+RESERVED = {"venv", "bin", "build", "seed", "images", "downloads"}
 """Names of shared directories of the cache: no instance may bear one."""
 
 

@@ -88,15 +88,15 @@ class Supervisor:
         return record is not None and record.alive()
 
     def start(self, name: str, argv: list, *, env: dict | None = None, netns: str | None = None, cwd: Path | None = None,
-              mounts: dict | None = None) -> None:
-        """Start a process unless one of that name is alive.
+              mounts: dict | None = None) -> subprocess.Popen | None:
+        """Start a process unless one of that name is alive (then None).
 
         env     complete environment (default: ours)
         netns   network namespace
         mounts  {path: directory shown there instead}, in a mount namespace of this process's own
         """
         if self.alive(name):
-            return
+            return None
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.log_dir.mkdir(parents=True, exist_ok=True)
         command = [str(word) for word in argv]
@@ -111,11 +111,12 @@ class Supervisor:
                 raise LabError(f"{name}: there is no program {error.filename}") from error
         found = _stat(child.pid)
         if found is None:
-            raise LabError(f"{name} ended at once (code {child.wait()}): see {self.log(name)}")
+            return child  # over already: its exit code is for the caller to judge
         record = Record(child.pid, found[0], boot_id(), command)
         temporary = self.run_dir / f".{name}.new"
         temporary.write_text(json.dumps(asdict(record)) + "\n")
         temporary.rename(self.run_dir / f"{name}.json")
+        return child
 
     def stop(self, *names: str, grace: float = 15) -> None:
         """Stop the processes of these names together: TERM to each group, KILL to what is left after `grace` seconds."""

@@ -151,6 +151,12 @@ class Cluster:
         return write_kubeconfig(path, self.server, self.authority, token_user(token), namespace)
 
 
+def ready_nodes(nodes: dict) -> set[str]:
+    """Names of those of a list of Nodes that are Ready."""
+    return {node["metadata"]["name"] for node in nodes["items"]
+            if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in node["status"].get("conditions", []))}
+
+
 def existing(lab: Lab) -> list[Cluster]:
     """The clusters of this instance that have any state."""
     return [cluster for name in NAMES if (cluster := Cluster(lab, name)).part.root.exists()]

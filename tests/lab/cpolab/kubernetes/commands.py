@@ -3,13 +3,15 @@ import json
 import os
 import sys
 
-from .. import packages
+from .. import netns, packages
 from ..errors import LabError
+from ..openstack import servers
 from ..paths import Lab
 from ..progress import say
-from . import audit, control_plane, programs
+from . import audit, control_plane, fleet, node, node_commands, programs
 from .cluster import NAMES, Cluster, existing
 from .lock import locked
+from .reset import reset as reset_cluster
 
 
 def add_up_arguments(parser) -> None:
@@ -41,40 +43,57 @@ def register(subparsers) -> None:
     _add_cluster(calls)
     calls.set_defaults(run=_kube_calls)
 
+    node_commands.register(subparsers, _add_cluster)
+
 
 def up(lab: Lab, args) -> None:
     """Starts a control plane, from nothing unless all of it runs."""
     cluster = Cluster(lab, args.cluster or "a")
     packages.debian([*control_plane.PACKAGES, *programs.BUILD_PACKAGES])
-    with locked(lab, "kubernetes"):
+    with locked(lab.state, "kubernetes"):
         programs.ensure(lab)
         if control_plane.healthy(cluster):
             say(f"cluster {cluster.name}: runs")
             return
-        control_plane.down(cluster)
+        _remove(cluster, keep_servers=not servers.running(lab))
         control_plane.up(cluster)
 
 
 def down(lab: Lab, args) -> None:
-    """Stops the chosen cluster, or all."""
-    with locked(lab, "kubernetes"):
+    """Stops the chosen cluster, or all, with all nodes."""
+    with locked(lab.state, "kubernetes"):
         for cluster in _chosen(lab, args):
-            control_plane.down(cluster)
+            # Servers end with OpenStack if that is stopped too.
+            _remove(cluster, keep_servers=args.part == "all" or not servers.running(lab))
             say(f"cluster {cluster.name}: down")
+        if not existing(lab) and not servers.running(lab):
+            netns.delete(lab.netns)
+
+
+def _remove(cluster: Cluster, keep_servers: bool) -> None:
+    """Removes everything of the cluster that is on this machine, whatever state it is in."""
+    node.down(node.existing(cluster), keep_server=keep_servers, keep_node=True)
+    for group in fleet.existing(cluster):
+        fleet.down(group, keep_servers)
+    control_plane.down(cluster)
 
 
 def status(lab: Lab, args) -> bool:
     """Prints the processes; true if every cluster that exists is complete."""
     complete = True
     for cluster in _chosen(lab, args):
-        for name, pid, alive, memory in cluster.supervisor.status():
-            print(f"kubernetes {cluster.name}  {name:24} {'up' if alive else 'DEAD':5} pid {pid:<8} {memory} MiB")
-        complete = control_plane.healthy(cluster) and complete
+        groups = {"": cluster.supervisor} | {f"{worker.name}/": worker.supervisor for worker in node.existing(cluster)}
+        for group, supervisor in groups.items():
+            for name, pid, alive, memory in supervisor.status():
+                print(f"kubernetes {cluster.name}  {group + name:28} {'up' if alive else 'DEAD':5} pid {pid:<8} {memory:5} MiB")
+        complete = complete and control_plane.healthy(cluster) and all(worker.alive() for worker in node.existing(cluster))
     return complete
 
 
 def reset(lab: Lab, args) -> None:
-    """Deletes what tests have made in the clusters."""
+    """Deletes what tests have made in the clusters; the nodes stay."""
+    for cluster in _chosen(lab, args):
+        reset_cluster(cluster)
 
 
 def info(lab: Lab) -> dict:
@@ -87,6 +106,8 @@ def info(lab: Lab) -> dict:
         "service_range": cluster.service_range,
         "logs": str(cluster.part.log),
         "audit_log": str(cluster.audit_log),
+        "nodes": [worker.name for worker in node.existing(cluster)],
+        "fleets": {group.prefix: group.names() for group in fleet.existing(cluster)},
     } for cluster in existing(lab) if control_plane.healthy(cluster)}
     return {"bin": str(lab.bin), "clusters": clusters} if clusters else {}
 

@@ -2,14 +2,13 @@
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from ..paths import Lab
+from pathlib import Path
 
 
 @contextmanager
-def locked(lab: Lab, name: str) -> Iterator[None]:
-    """Holds the instance's lock of that name; released when the process ends, whatever happens."""
-    lab.state.mkdir(parents=True, exist_ok=True)
-    with (lab.state / f".{name}.lock").open("w") as file:
+def locked(directory: Path, name: str) -> Iterator[None]:
+    """Holds the lock of that name in the directory; released when the process ends, whatever happens."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / f".{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from ..errors import LabError
+
 VALID_DAYS = "3650"
 
 
@@ -69,7 +71,7 @@ def _openssl(command: list[str], config: str | None = None) -> None:
         command += ["-config", "/dev/stdin"]
     result = subprocess.run(command, input=config, text=True, capture_output=True)
     if result.returncode:
-        raise RuntimeError(f"openssl failed: {result.stderr.strip().splitlines()[-1]}")
+        raise LabError(f"openssl failed: {result.stderr.strip().splitlines()[-1]}")
 
 
 def certificate_user(certificate: Path, key: Path) -> dict:

@@ -15,6 +15,7 @@ from ..errors import LabError
 from ..paths import SOURCE, Lab
 from ..progress import say
 from ..stamps import Stamp
+from .lock import locked
 
 MODULES = SOURCE / "go"
 
@@ -50,15 +51,19 @@ def ensure(lab: Lab, sets: tuple[ProgramSet, ...] = ALL) -> None:
     if shutil.which("go") is None:
         raise LabError("there is no `go` in PATH: the Kubernetes programs are built from source with Go 1.26 or later")
     compiler = _output(["go", "version"], MODULES)
-    lab.bin.mkdir(parents=True, exist_ok=True)
-    for program_set in sets:
-        flags = link_flags(program_set)
-        stamp = Stamp(lab.bin / f".stamp-{program_set.name}", program_set.module, compiler, flags, program_set)
-        if stamp.fresh() and all((lab.bin / program).exists() for program in program_set.programs):
-            continue
-        stamp.clear()
-        _build(lab, program_set, flags)
-        stamp.write()
+    with locked(lab.cache, "programs"):
+        for program_set in sets:
+            _ensure(lab, program_set, compiler)
+
+
+def _ensure(lab: Lab, program_set: ProgramSet, compiler: str) -> None:
+    flags = link_flags(program_set)
+    stamp = Stamp(lab.bin / f".stamp-{program_set.name}", program_set.module, compiler, flags, program_set)
+    if stamp.fresh() and all((lab.bin / program).exists() for program in program_set.programs):
+        return
+    stamp.clear()
+    _build(lab, program_set, flags)
+    stamp.write()
 
 
 def link_flags(program_set: ProgramSet) -> str:
@@ -82,6 +87,7 @@ def pinned_version(go_mod: Path, module: str) -> str:
 
 def _build(lab: Lab, program_set: ProgramSet, flags: str) -> None:
     began = time.monotonic()
+    lab.bin.mkdir(parents=True, exist_ok=True)
     say(f"building {program_set.name}: {', '.join(program_set.programs)}")
     packages = "./..." if program_set is GUEST else "tool"
     command = ["go", "build", "-trimpath", "-buildvcs=false", "-tags", program_set.tags, "-ldflags", flags, "-o", f"{lab.bin}/", packages]
