@@ -204,3 +204,8 @@ def socket_open(path: Path) -> Callable[[], bool]:
             except OSError:
                 return False
     return ready
+
+
+def file_made(path: Path) -> Callable[[], bool]:
+    """Ready when the file exists: for servers that take a connection without a request amiss."""
+    return path.exists

@@ -1,7 +1,7 @@
 """Octavia: load balancers, with the providers `amphora` (its amphorae are servers without a program inside) and `ovn` (real)."""
 from pathlib import Path
 
-from ...units import Action, Daemon, Task, socket_open
+from ...units import Action, Daemon, Task, file_made
 from .. import configuration, settings, wsgi
 from ..site import Service, Site, url
 from .ovn import remote
@@ -60,7 +60,9 @@ def service(site: Site) -> Service:
                 "-passout", f"pass:{_KEY_PASSPHRASE}", "-out", authority]),
             Task("octavia-migrate", ["databases"], argv=["octavia-db-manage", *config, "upgrade", "head"], once=True),
             Daemon("octavia-driver-agent", ["octavia-migrate", "octavia-directories", "identity", "ovn-northd"], mounts=mounts,
-                   argv=["octavia-driver-agent", *config], ready=socket_open(sockets / "get.sock")),
+                   argv=["octavia-driver-agent", *config],
+                   # Not by connecting: the agent reads on for ever, at full speed, from a connection closed without a request.
+                   ready=file_made(sockets / "get.sock")),
             # After the agent: the API waits for its sockets, for minutes.
             wsgi.api(site, "octavia", "octavia.wsgi.api:application", after=["octavia-driver-agent", "octavia-authority", "rabbitmq"],
                      threads=6, argv=config, mounts=mounts),
