@@ -13,23 +13,31 @@
 mod cluster;
 mod connect;
 mod error;
+mod event;
 mod fence;
 mod key;
+mod lease;
 mod limiter;
 mod meta;
 mod node;
 mod object;
 mod service;
+#[cfg(test)]
+mod testing;
 mod text;
 mod watch;
+mod writes;
 
 pub use cluster::{Chunks, Cluster};
 pub use connect::ConnectOptions;
 pub use error::Error;
+pub use event::{EventTarget, EventType, Recorder};
 pub use fence::{Fence, WriteWindow};
 pub use key::ObjectKey;
+pub use lease::{Leadership, LeaseOptions, Lost};
 pub use limiter::{Limiter, Priority};
 pub use node::{AddressKind, Condition, Node, NodeAddress, Ready, Taint};
 pub use object::Object;
 pub use service::{Ingress, IpFamily, Protocol, Service, ServicePort};
 pub use watch::{Change, Changes, Store, Watch};
+pub use writes::NodeInit;
