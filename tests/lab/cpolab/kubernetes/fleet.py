@@ -14,7 +14,7 @@ from ..errors import LabError
 from ..openstack import servers
 from ..progress import say
 from ..wait import until
-from . import heartbeat
+from . import heartbeat, programs
 from .cluster import Cluster, ready_nodes
 
 
@@ -74,15 +74,17 @@ def register(fleet: Fleet, count: int, provided_ip: bool = False) -> None:
         raise LabError(f"fleet {fleet.prefix} has {len(chosen)} servers: `lab nodes servers {fleet.prefix} {count}` first")
     cluster.supervisor.stop(fleet.process)
     fleet.plan.with_suffix(".silent").unlink(missing_ok=True)
-    nodes = [{"name": server.name, "id": server.id, "address": server.address, "fleet": fleet.prefix, "provided": provided_ip} for server in chosen]
+    common = {"fleet": fleet.prefix, "provided": provided_ip, "version": programs.kubernetes_version()}
+    nodes = [common | {"name": server.name, "id": server.id, "address": server.address} for server in chosen]
     fleet.plan.write_text(json.dumps({
         "server": cluster.server, "ca": str(cluster.authority.certificate),
         "certificate": str(cluster.pki / "admin.crt"), "key": str(cluster.pki / "admin.key"), "nodes": nodes,
     }))
     program = Path(__file__).with_name("heartbeat.py")
     cluster.supervisor.start(fleet.process, [sys.executable, program, fleet.plan], netns=cluster.lab.netns)
-    until(60, lambda: {server.name for server in chosen} <= ready_nodes(cluster.get("nodes")), f"fleet {fleet.prefix} has not registered", log=cluster.supervisor.log(fleet.process),
-          alive=lambda: cluster.supervisor.alive(fleet.process))
+    wanted = {server.name for server in chosen}
+    until(60, lambda: wanted <= ready_nodes(cluster.get("nodes")), f"fleet {fleet.prefix} has not registered",
+          log=cluster.supervisor.log(fleet.process), alive=lambda: cluster.supervisor.alive(fleet.process))
     say(f"{count} nodes registered in {time.monotonic() - began:.1f} s")
 
 

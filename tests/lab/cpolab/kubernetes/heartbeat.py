@@ -26,7 +26,7 @@ STRATEGIC_MERGE, MERGE = "application/strategic-merge-patch+json", "application/
 
 
 def node_object(node: dict) -> dict:
-    """The Node that registers: `node` has name, id, address, fleet and whether the address is `provided` (kubelet's --node-ip)."""
+    """The Node that registers: `node` has name, id, address, fleet, version and whether the address is `provided` (kubelet's --node-ip)."""
     labels = {"kubernetes.io/hostname": node["name"], "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", FLEET: node["fleet"]}
     metadata = {"name": node["name"], "labels": labels}
     if node["provided"]:
@@ -43,7 +43,7 @@ def status_patch(node: dict, now: datetime) -> dict:
     ]
     room = {"cpu": "2", "memory": "2Gi", "pods": "110"}
     unknown = dict.fromkeys(("bootID", "containerRuntimeVersion", "kernelVersion", "kubeProxyVersion", "osImage"), "none")
-    info = unknown | {"kubeletVersion": "v1.36.3", "architecture": "amd64", "operatingSystem": "linux", "machineID": node["id"], "systemUUID": node["id"]}
+    info = unknown | {"kubeletVersion": node["version"], "architecture": "amd64", "operatingSystem": "linux", "machineID": node["id"], "systemUUID": node["id"]}
     addresses = [{"type": "Hostname", "address": node["name"]}]
     if node["provided"]:
         addresses.insert(0, {"type": "InternalIP", "address": node["address"]})

@@ -136,8 +136,10 @@ def down(nodes: list[Node], keep_server: bool = False, keep_node: bool = False) 
 def _reserve(node: Node) -> None:
     """Gives the node the lowest free index of the instance."""
     with locked(node.lab.state, "nodes"):
-        others = [json.loads(file.read_text()) for file in node.lab.state.glob("kubernetes*/nodes/*/node.json")]
-        taken = {other["index"] for other in others}
+        others = list(node.lab.state.glob("kubernetes*/nodes/*/node.json"))
+        if any(file.parent.name == node.name and file.parent != node.directory for file in others):
+            raise LabError(f"another cluster has a node {node.name}: the names of nodes are unique in the instance")
+        taken = {json.loads(file.read_text())["index"] for file in others}
         node.record(index=next(index for index in range(1, 250) if index not in taken))
 
 

@@ -70,11 +70,16 @@ def link_flags(program_set: ProgramSet) -> str:
     """Linker flags: no symbol tables and, for Kubernetes, its version, without which kubelet and the clients refuse to run."""
     flags = "-s -w"
     if program_set is KUBERNETES:
-        version = pinned_version(program_set.module / "go.mod", "k8s.io/kubernetes")
+        version = kubernetes_version()
         package = "k8s.io/component-base/version"
         major, minor, _ = version.removeprefix("v").split(".", 2)
         flags += f" -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
     return flags
+
+
+def kubernetes_version() -> str:
+    """The version of Kubernetes that is built, such as v1.36.3."""
+    return pinned_version(KUBERNETES.module / "go.mod", "k8s.io/kubernetes")
 
 
 def pinned_version(go_mod: Path, module: str) -> str:
