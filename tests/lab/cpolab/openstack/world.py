@@ -13,7 +13,7 @@ from ..process import Supervisor
 from ..progress import say
 from ..stamps import digest
 from ..units import Runner, Task
-from . import configuration, services, settings
+from . import client, configuration, services, settings
 from .services import mariadb
 from .site import Service, Site
 
@@ -91,7 +91,7 @@ class World:
         databases = "".join(f"CREATE DATABASE IF NOT EXISTS {name} CHARACTER SET utf8mb3;" for service in every for name in service.databases)
         own = [
             Task("databases", ["mariadb"], argv=mariadb.client(self.site, databases), once=True),
-            Task("resources", ["glance-api", "nova-api", "neutron-api"], once=True, argv=self.site.script(
+            Task("resources", ["glance-api", "nova-api", "neutron-api"], once=True, env=client.credentials("admin"), argv=self.site.script(
                 "resources.py", self.site.etc / "resources.json", self.site.data / "octavia-networks.conf", self.site.data / "resources.json")),
         ]
         netns.make(self.lab.netns)
@@ -130,12 +130,6 @@ class World:
         self._start()
 
 
-def _admin() -> dict:
-    user = settings.USERS["admin"]
-    return {"auth_url": settings.AUTH_URL, "region": settings.REGION, "user": user["name"], "password": settings.PASSWORD,
-            "project": user["project"]}
-
-
 def _identity(every: list[Service]) -> dict:
     """What Keystone is filled with: test users, the services' own users, the catalogue."""
     users = [dict(user) for user in settings.USERS.values()]
@@ -143,8 +137,8 @@ def _identity(every: list[Service]) -> dict:
     users += [{"name": "admin", "project": project, "roles": ["admin", "load-balancer_admin"]} for project in settings.NETWORKS]
     users += [{"name": service.name, "project": "service", "roles": ["admin", "service"]} for service in every if service.catalogue]
     roles = {role for user in users for role in user["roles"]} | {"load-balancer_observer", "load-balancer_global_observer"}
-    return {"admin": _admin(), "roles": sorted(roles), "users": users, "catalogue": [entry for service in every for entry in service.catalogue]}
+    return {"password": settings.PASSWORD, "region": settings.REGION, "roles": sorted(roles), "users": users, "catalogue": [entry for service in every for entry in service.catalogue]}
 
 
 def _resources() -> dict:
-    return {"admin": _admin(), "external": settings.EXTERNAL, "networks": settings.NETWORKS, "flavors": settings.FLAVORS}
+    return {"external": settings.EXTERNAL, "networks": settings.NETWORKS, "flavors": settings.FLAVORS}

@@ -1,10 +1,14 @@
-"""Connections to the laboratory's OpenStack, for the scripts of this directory."""
+"""The connection of this directory's scripts to the laboratory's OpenStack."""
+import os
+
 import openstack
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
 
-def connect(auth_url: str, region: str, user: str, password: str, project: str, agent: str) -> openstack.connection.Connection:
-    """Log in. The agent names the script in the access logs, so that its requests are told from those of programs under test."""
-    auth = v3.Password(auth_url, username=user, password=password, project_name=project, user_domain_id="default", project_domain_id="default")
-    return openstack.connection.Connection(session=session.Session(auth, app_name=agent), region_name=region)
+def connect(agent: str) -> openstack.connection.Connection:
+    """Log in with the OS_* variables. The agent stands in the access logs: so our requests are told from those of the programs under test."""
+    auth = v3.Password(
+        os.environ["OS_AUTH_URL"], username=os.environ["OS_USERNAME"], password=os.environ["OS_PASSWORD"],
+        project_name=os.environ["OS_PROJECT_NAME"], user_domain_id="default", project_domain_id="default")
+    return openstack.connection.Connection(session=session.Session(auth, app_name=agent), region_name=os.environ["OS_REGION_NAME"])

@@ -8,12 +8,12 @@ INTERFACES = ("public", "internal", "admin")
 
 
 def main(description: dict) -> None:
-    identity = cloud.connect(**description["admin"], agent="lab-identity").identity
+    identity = cloud.connect("lab-identity").identity
     roles = by_name(identity.roles(), description["roles"], lambda name: identity.create_role(name=name))
     projects = by_name(identity.projects(), {user["project"] for user in description["users"]},
                        lambda name: identity.create_project(name=name, domain_id="default"))
     users = by_name(identity.users(), {user["name"] for user in description["users"]}, lambda name: identity.create_user(
-        name=name, password=description["admin"]["password"], domain_id="default"))
+        name=name, password=description["password"], domain_id="default"))
     for user in description["users"]:
         for role in user["roles"]:
             identity.assign_project_role_to_user(projects[user["project"]], users[user["name"]], roles[role])
@@ -24,7 +24,7 @@ def main(description: dict) -> None:
         for interface in INTERFACES:
             if (services[name].id, interface) not in present:
                 identity.create_endpoint(service_id=services[name].id, interface=interface, url=url,
-                                         region_id=description["admin"]["region"])
+                                         region_id=description["region"])
 
 
 def by_name(existing, wanted, create) -> dict:

@@ -12,7 +12,7 @@ import cloud
 
 
 def main(description: dict, octavia_file: str, output_file: str) -> None:
-    admin = cloud.connect(**description["admin"], agent="lab-resources")
+    admin = cloud.connect("lab-resources")
     flavors(admin.compute, description["flavors"])
     images(admin)
     management = octavia_network(admin)

@@ -3,7 +3,7 @@ import base64
 import os
 
 from ...units import Action, Task
-from .. import configuration, settings, wsgi
+from .. import client, configuration, settings, wsgi
 from ..site import Service, Site
 
 
@@ -31,7 +31,8 @@ def service(site: Site) -> Service:
             Task("keystone-bootstrap", ["keystone-migrate", "keystone-keys", "memcached"], argv=bootstrap, once=True),
             wsgi.api(site, "keystone", "keystone.wsgi.api:application", after=["keystone-bootstrap"], threads=6,
                      env={"OS_KEYSTONE_CONFIG_DIR": str(site.etc)}),
-            Task("identity", ["keystone-api"], argv=site.script("identity.py", site.etc / "identity.json"), once=True),
+            Task("identity", ["keystone-api"], argv=site.script("identity.py", site.etc / "identity.json"), once=True,
+                 env=client.credentials("admin")),
         ])
 
 
