@@ -1,6 +1,9 @@
 //! Octavia v2.0: load balancers, listeners, pools, members, health monitors.
 
+mod graph;
 mod types;
+
+pub use graph::{LoadBalancerGraph, StatusTree};
 
 pub use types::{
     Cascade, HealthMonitor, HealthMonitorCreate, HealthMonitorUpdate, Listener, ListenerCreate,
@@ -59,8 +62,16 @@ impl LoadBalancing {
         self.session.list(call, "loadbalancers").await
     }
 
+    /// The statuses of a load balancer and of all that is in it.
+    pub async fn status_tree(&self, id: &LoadBalancerId) -> Result<StatusTree, Error> {
+        let template = "lbaas/loadbalancers/{}/status";
+        let call = Call::get("loadbalancer_status_get", OCTAVIA, template, &[id.as_str()])?;
+        let statuses: serde_json::Value = self.session.object(call, "statuses").await?;
+        Ok(StatusTree::count(&statuses))
+    }
+
     /// Creates a load balancer, with its children if the body has them.
-    pub async fn create_load_balancer(&self, body: &LoadBalancerCreate) -> Result<LoadBalancer, Error> {
+    pub async fn create_load_balancer(&self, body: &LoadBalancerCreate) -> Result<LoadBalancerGraph, Error> {
         self.create("loadbalancer_create", "lbaas/loadbalancers", "loadbalancer", body).await
     }
 
