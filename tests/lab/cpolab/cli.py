@@ -65,8 +65,8 @@ def parser(present: dict) -> argparse.ArgumentParser:
 def _each(name: str, present: dict):
     def run(lab, args):
         chosen = [part for part in present if args.part in (part, "all")]
-        if name == "down":
-            chosen.reverse()
+        if name in ("down", "reset"):
+            chosen.reverse()  # Kubernetes first, so that its controllers can still tidy up
         results = [getattr(present[part], name)(lab, args) for part in chosen]
         if name == "status":
             return 0 if all(results) else 1

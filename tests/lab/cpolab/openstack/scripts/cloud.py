@@ -5,6 +5,9 @@ import openstack
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
+LASTING = {"lab": "node"}
+"""Metadata of the servers that are nodes of Kubernetes: `reset` keeps them, for their guests live on."""
+
 
 def connect(agent: str) -> openstack.connection.Connection:
     """Log in with the OS_* variables. The agent stands in the access logs: so our requests are told from those of the programs under test."""

@@ -75,7 +75,8 @@ def project_network(network, owner: str, wanted: dict, external: str) -> dict:
         group = network.create_security_group(name=wanted["security_group"], project_id=owner)
         for rule in node_rules(group.id):
             network.create_security_group_rule(security_group_id=group.id, project_id=owner, direction="ingress", ether_type="IPv4", **rule)
-    return ids | {"router": router.id, "security_group": group.id}
+    rules = [rule.id for rule in network.security_group_rules(security_group_id=group.id)]
+    return ids | {"router": router.id, "security_group": group.id, "security_group_rules": rules}
 
 
 def node_rules(group: str) -> list:

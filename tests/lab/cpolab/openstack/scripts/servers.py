@@ -29,7 +29,7 @@ def create(connection, network: str, group: str, names: list[str]) -> list[dict]
     present = {server.name for server in compute.servers()}
     network_id = connection.network.find_network(network, ignore_missing=False).id
     request = {"flavor_id": compute.find_flavor("m1.small").id, "image_id": connection.image.find_image("node").id,
-               "networks": [{"uuid": network_id}], "security_groups": [{"name": group}]}
+               "networks": [{"uuid": network_id}], "metadata": cloud.LASTING, "security_groups": [{"name": group}]}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda name: compute.create_server(name=name, **request), [name for name in names if name not in present]))
     servers = wait(lambda: all_active(compute, names))
