@@ -66,7 +66,7 @@ def down(lab: Lab, args) -> None:
             # Servers end with OpenStack if that is stopped too.
             _remove(cluster, keep_servers=args.part == "all" or not servers.running(lab))
             say(f"cluster {cluster.name}: down")
-        if not existing(lab) and not servers.running(lab):
+        if not netns.pids(lab.netns):
             netns.delete(lab.netns)
 
 
