@@ -11,4 +11,5 @@
 //! `app` hands them.
 
 pub mod config;
+pub mod node;
 pub mod queue;

@@ -1,0 +1,13 @@
+//! Nodes: labels, addresses and provider IDs from their servers.
+//!
+//! ```text
+//! watch of Nodes ──> queue ──> controller ──┬── matching    which server, and is it believed
+//!                                           ├── metadata    provider ID, labels
+//! openstack::Inventory ─────────────────────┴── addresses   for the status
+//! ```
+//!
+//! Nodes are never deleted here.
+
+pub mod addresses;
+pub mod matching;
+pub mod metadata;
