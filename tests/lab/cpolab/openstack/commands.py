@@ -6,7 +6,7 @@ from .. import calls as access
 from .. import netns
 from ..errors import LabError
 from ..lock import locked
-from . import client, settings
+from . import check, client, settings
 from .site import Site, url
 from .world import World
 
@@ -23,6 +23,9 @@ def register(subparsers) -> None:
     calls.add_argument("--since", type=float, default=0, metavar="EPOCH", help="only requests from this time on (seconds since 1970)")
     calls.add_argument("--json", action="store_true", help="as JSON")
     calls.set_defaults(run=_calls)
+
+    proof = subparsers.add_parser("check", help="prove that servers, load balancers and floating IPs carry traffic")
+    proof.set_defaults(run=_check)
 
 
 def add_up_arguments(parser) -> None:
@@ -93,3 +96,8 @@ def _calls(lab, args) -> None:
         print(json.dumps(access.as_json(counts), indent=2))
     else:
         print("\n".join(access.as_lines(counts)))
+
+
+def _check(lab, args) -> None:
+    World(lab).require()
+    check.check(lab)

@@ -18,7 +18,10 @@ from .services import mariadb
 from .site import Service, Site
 
 REQUIREMENTS = paths.SOURCE / "requirements.txt"
-_PACKAGE = paths.SOURCE / "cpolab" / "openstack"
+_HERE = paths.SOURCE / "cpolab" / "openstack"
+_SEED_SOURCES = [REQUIREMENTS, _HERE / "settings.py", _HERE / "configuration.py", _HERE / "services", _HERE / "scripts/identity.py",
+                 _HERE / "scripts/resources.py"]
+"""What the seed is made from: when one of them changes, the next start makes another."""
 
 
 class World:
@@ -103,9 +106,8 @@ class World:
 
     @property
     def _seed(self):
-        """Tar file of the data directory: one for each state of the sources that make it."""
-        sources = digest(REQUIREMENTS, *sorted(_PACKAGE.rglob("*.py")))
-        return self.lab.seed / f"openstack-{sources[:16]}.tar"
+        """Tar file of the data directory."""
+        return self.lab.seed / f"openstack-{digest(*_SEED_SOURCES)[:16]}.tar"
 
     def _unpack_seed(self) -> bool:
         if not self._seed.exists():
