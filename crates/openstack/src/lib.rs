@@ -14,6 +14,7 @@
 //! with an explicit age, and [`LoadBalancerWaiter`], which watches any number of pending load balancers with one
 //! request a tick.
 
+mod answer;
 mod auth;
 mod catalog;
 pub mod compute;
@@ -22,10 +23,13 @@ mod fence;
 mod ids;
 mod inventory;
 mod json;
+mod limit;
 pub mod load_balancer;
 mod metrics;
 pub mod network;
+mod page;
 mod request;
+mod retry;
 mod session;
 mod text;
 pub mod transport;
@@ -44,7 +48,7 @@ pub use inventory::{Inventory, Ports, Servers};
 pub use load_balancer::{LoadBalancer, LoadBalancing};
 pub use metrics::Metrics;
 pub use network::Network;
-pub use session::{Session, SessionConfig};
+pub use session::{ReloadError, Session, SessionConfig};
 pub use transport::{Transport, TransportError};
 pub use wait::{LoadBalancerWaiter, Settlement};
 

@@ -1,14 +1,21 @@
 //! How bytes travel: a tower service, so that production speaks HTTP and tests answer in process.
 
+mod http;
+mod trust;
+
+pub use self::http::reqwest;
+
 use std::error::Error as StdError;
 use std::time::Duration;
 
 use bytes::Bytes;
 use secrecy::SecretString;
 
+use crate::retry::Trouble;
+
 /// Carries one request to the cloud and brings the answer back, body read to its end.
 pub type Transport =
-    tower::util::BoxCloneSyncService<http::Request<Bytes>, http::Response<Bytes>, TransportError>;
+    tower::util::BoxCloneSyncService<::http::Request<Bytes>, ::http::Response<Bytes>, TransportError>;
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -30,6 +37,17 @@ pub enum TransportError {
     /// The TLS material cannot be used.
     #[error("TLS configuration")]
     Tls(#[source] Cause),
+}
+
+impl TransportError {
+    pub(crate) fn trouble(&self) -> Trouble {
+        match self {
+            Self::Connect(_) | Self::Tls(_) => Trouble::NotSent,
+            Self::Interrupted(_) => Trouble::Interrupted,
+            // Another answer would be as large, and a write has happened.
+            Self::TooLarge { .. } => Trouble::TimedOut,
+        }
+    }
 }
 
 /// How connections are made.
