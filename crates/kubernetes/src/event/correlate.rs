@@ -38,9 +38,9 @@ struct Budget {
 const REMEMBERED: usize = 4096;
 /// Events about one object: so many at once, and one more each so often (client-go's numbers).
 const BURST: f64 = 25.0;
-const REFILL: Duration = Duration::from_secs(300);
+const REFILL: Duration = Duration::from_mins(5);
 /// A message that has not been repeated for so long starts a new event; the API server keeps events for an hour.
-const FORGOTTEN: Duration = Duration::from_secs(600);
+const FORGOTTEN: Duration = Duration::from_mins(10);
 
 impl Correlator {
     pub(super) fn next(&mut self, said: &Said) -> Step {

@@ -162,7 +162,7 @@ async fn never_two_writers_whatever_the_network_does() {
             let (server, ledger, rng, faults) = (server.clone(), ledger.clone(), rng.clone(), faults.clone());
             processes.spawn(async move {
                 let mut reigns = 0;
-                let end = Instant::now() + Duration::from_secs(1800);
+                let end = Instant::now() + Duration::from_mins(30);
                 for life in 0.. {
                     let who = format!("{place}{life}");
                     let cluster = server.cluster_over_bad_network(&rng, &faults);
@@ -203,7 +203,7 @@ async fn a_released_lease_is_taken_within_two_seconds() {
             second.acquire().await;
             Instant::now()
         });
-        let _ = tokio::time::timeout(Duration::from_secs(60), first.hold()).await;
+        let _ = tokio::time::timeout(Duration::from_mins(1), first.hold()).await;
         let released = Instant::now();
         first.release().await;
         let taken = standby.await.unwrap();

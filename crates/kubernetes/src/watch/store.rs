@@ -102,9 +102,9 @@ impl<T: Object> Store<T> {
                 if let Some(unconfirmed) = &mut state.unconfirmed {
                     unconfirmed.remove(&object.key());
                 }
-                state.put(object);
+                state.put(&object);
             }
-            Event::Applied(object) => state.put(object),
+            Event::Applied(object) => state.put(&object),
             Event::Deleted(last) => state.remove(&last.key(), Some(last.clone())),
             Event::ListEnds => {
                 for key in state.unconfirmed.take().unwrap_or_default() {
@@ -121,9 +121,9 @@ impl<T: Object> Store<T> {
 }
 
 impl<T: Object> State<T> {
-    fn put(&mut self, new: Arc<T>) {
+    fn put(&mut self, new: &Arc<T>) {
         let old = self.objects.insert(new.key(), new.clone());
-        if old.as_ref() != Some(&new) {
+        if old.as_ref() != Some(new) {
             self.tell(|inbox| inbox.applied(old.clone(), new.clone()));
         }
     }
