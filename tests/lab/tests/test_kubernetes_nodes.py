@@ -10,7 +10,7 @@ from cpolab.errors import LabError
 from cpolab.kubernetes import fleet, heartbeat, node, node_network, preflight
 from cpolab.kubernetes.cluster import Cluster
 from cpolab.kubernetes.fleet import Fleet
-from cpolab.kubernetes.lock import locked
+from cpolab.lock import locked
 from cpolab.kubernetes.node import Node
 from cpolab.kubernetes.reset import lease_is_held
 from cpolab.paths import Lab

@@ -5,12 +5,12 @@ import sys
 
 from .. import netns, packages
 from ..errors import LabError
+from ..lock import locked
 from ..openstack import servers
 from ..paths import Lab
 from ..progress import say
 from . import audit, control_plane, fleet, node, node_commands, programs
 from .cluster import NAMES, Cluster, existing
-from .lock import locked
 from .reset import reset as reset_cluster
 
 
@@ -106,7 +106,8 @@ def info(lab: Lab) -> dict:
         "service_range": cluster.service_range,
         "logs": str(cluster.part.log),
         "audit_log": str(cluster.audit_log),
-        "nodes": [worker.name for worker in node.existing(cluster)],
+        "nodes": {worker.name: {"server": server.id, "address": server.address}
+                  for worker in node.existing(cluster) if (server := worker.server)},
         "fleets": {group.prefix: group.names() for group in fleet.existing(cluster)},
     } for cluster in existing(lab) if control_plane.healthy(cluster)}
     return {"bin": str(lab.bin), "clusters": clusters} if clusters else {}

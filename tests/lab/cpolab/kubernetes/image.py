@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LabError
+from ..lock import locked
 from ..paths import Lab
 from ..stamps import Stamp
-from .lock import locked
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..errors import LabError
+from ..lock import locked
 from ..openstack import servers
 from ..paths import Lab
 from ..process import Supervisor
@@ -21,7 +22,6 @@ from ..progress import say
 from ..wait import until
 from . import node_guest, node_kubelet, node_network, node_runtime, preflight
 from .cluster import Cluster, ready_nodes
-from .lock import locked
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,10 @@ def up(nodes: list[Node], options: Options) -> None:
 
 
 def down(nodes: list[Node], keep_server: bool = False, keep_node: bool = False) -> None:
-    """Stops the nodes, and removes their Node objects and servers unless told to keep them."""
+    """Stops the nodes, and removes their Node objects and servers unless told to keep them. What is gone already does no harm."""
     if not nodes:
         return
-    for node in nodes:
-        if not node.exists():
-            raise LabError(f"there is no node {node.name}")
-    _each(_remove, nodes)
+    _each(_remove, [node for node in nodes if node.exists()])
     if not keep_node and nodes[0].cluster.answers():
         nodes[0].cluster.kubectl("delete", "node", "--ignore-not-found", "--wait=false", *(node.name for node in nodes))
     if not keep_server:
@@ -178,7 +175,7 @@ def _remove(node: Node) -> None:
 
 def _each(action, nodes: list[Node]) -> None:
     """Does it for all nodes at once; the first failure is raised when all have ended."""
-    with ThreadPoolExecutor(max_workers=len(nodes)) as pool:
+    with ThreadPoolExecutor(max_workers=len(nodes) or 1) as pool:
         for result in [pool.submit(action, node) for node in nodes]:
             result.result()
 

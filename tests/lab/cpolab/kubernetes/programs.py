@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LabError
+from ..lock import locked
 from ..paths import SOURCE, Lab
 from ..progress import say
 from ..stamps import Stamp
-from .lock import locked
 
 MODULES = SOURCE / "go"
 
