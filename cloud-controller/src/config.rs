@@ -4,11 +4,49 @@
 //! Unknown keys and sections become warnings with their place; fatal is only what is fatal there, or what would make us
 //! do something else than the file says.
 
+mod global;
+mod read;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use host::gcfg;
 use ipnet::IpNet;
 use openstack::{NetworkId, RouterId, SubnetId};
+
+pub use global::{ClientCertificateFiles, Global, TlsFiles};
+
+/// A whole `cloud.conf`.
+#[derive(Debug)]
+pub struct CloudConf {
+    /// `[Global]`: how to reach the cloud.
+    pub global: Global,
+    /// Everything else: what to do there.
+    pub config: Config,
+    /// What the file says and nobody heeds.
+    pub warnings: Vec<gcfg::Warning>,
+}
+
+/// Why the file cannot be used. Never holds a value that may be secret.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read.
+    #[error(transparent)]
+    Read(#[from] gcfg::ReadError),
+    /// A line is malformed, or a value is not of the key's type.
+    #[error(transparent)]
+    Malformed(#[from] gcfg::Error),
+    /// A setting makes no sense, or is missing.
+    #[error("{place}: {message}")]
+    Setting {
+        /// File, with the line where there is one.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
+}
 
 /// What the controllers need to know; the default is that of an empty file.
 #[derive(Clone, Debug, PartialEq)]
