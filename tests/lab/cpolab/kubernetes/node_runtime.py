@@ -8,6 +8,7 @@ from ..errors import LabError
 from ..wait import until
 from . import image
 from .node_guest import enter
+from .node_network import MTU
 
 PROCESSES = ("containerd",)
 UNUSED_PLUGINS = ["io.containerd.nri.v1.nri", *(f"io.containerd.snapshotter.v1.{name}" for name in ("btrfs", "zfs", "devmapper", "erofs", "blockfile"))]
@@ -56,7 +57,7 @@ def load(node, archive) -> None:
 def configure_pod_network(node, pod_range: str) -> None:
     """A bridge with an address range of this node; kubelet is not Ready before it has one."""
     bridge = {
-        "type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True,
+        "type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True, "mtu": MTU,
         "ipam": {"type": "host-local", "ranges": [[{"subnet": pod_range}]], "routes": [{"dst": "0.0.0.0/0"}]},
     }
     content = {"cniVersion": "1.0.0", "name": "lab", "plugins": [bridge]}
