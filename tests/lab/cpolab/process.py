@@ -66,6 +66,7 @@ class Supervisor:
     def __init__(self, run_dir: Path, log_dir: Path):
         self.run_dir = run_dir
         self.log_dir = log_dir
+        self._children: dict[str, subprocess.Popen] = {}  # those that this very command has started
 
     def log(self, name: str) -> Path:
         """The file that collects the output of the process."""
@@ -109,6 +110,7 @@ class Supervisor:
                                          start_new_session=True)
             except FileNotFoundError as error:
                 raise LabError(f"{name}: there is no program {error.filename}") from error
+        self._children[name] = child
         found = _stat(child.pid)
         if found is None:
             return child  # over already: its exit code is for the caller to judge
@@ -126,7 +128,7 @@ class Supervisor:
         deadline = time.monotonic() + grace
         left = list(records.values())
         while left and time.monotonic() < deadline:
-            left = [record for record in left if _reaped(record) or record.group()]
+            left = [record for record in left if record.group()]
             if left:
                 time.sleep(0.05)
         for record in left:
@@ -135,6 +137,8 @@ class Supervisor:
         while any(record.group() for record in left) and time.monotonic() < deadline:
             time.sleep(0.02)
         for name in records:
+            if name in self._children:
+                self._children.pop(name).wait(timeout=1)
             (self.run_dir / f"{name}.json").unlink(missing_ok=True)
 
     def status(self) -> list[tuple[str, int, bool, int]]:
@@ -153,15 +157,6 @@ def _signal(record: Record, number: signal.Signals) -> None:
             os.kill(pid, number)
         except ProcessLookupError:
             pass
-
-
-def _reaped(record: Record) -> bool:
-    """Collect the process if it is our own dead child; always false, so that it can stand in a condition."""
-    try:
-        os.waitpid(record.pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
-    return False
 
 
 def _resident(pid: int) -> int:

@@ -69,25 +69,25 @@ class Fleets(Temporary):
 class Reservation(Temporary):
     def test_indexes_are_unique_over_clusters_and_used_again(self):
         first, second, third = Node(self.cluster, "n1"), Node(Cluster(self.lab, "b"), "n2"), Node(self.cluster, "n3")
-        node._reserve(first)
-        node._reserve(second)
+        node.reserve(first)
+        node.reserve(second)
         self.assertEqual((first.index, second.index), (1, 2))
         (first.directory / "node.json").unlink()
-        node._reserve(third)
+        node.reserve(third)
         self.assertEqual(third.index, 1)
 
     def test_a_node_without_server_has_a_record(self):
         worker = Node(self.cluster, "n1")
         self.assertFalse(worker.exists())
-        node._reserve(worker)
+        node.reserve(worker)
         self.assertTrue(worker.exists())
         self.assertIsNone(worker.server)
         self.assertEqual(node.existing(self.cluster), [worker])
 
     def test_one_name_in_two_clusters_is_refused(self):
-        node._reserve(Node(self.cluster, "n1"))
+        node.reserve(Node(self.cluster, "n1"))
         with self.assertRaisesRegex(LabError, "n1"):
-            node._reserve(Node(Cluster(self.lab, "b"), "n1"))
+            node.reserve(Node(Cluster(self.lab, "b"), "n1"))
 
     def test_a_lock_is_free_again_after_use(self):
         for _ in range(2):
@@ -98,7 +98,7 @@ class Reservation(Temporary):
 class Rules(Temporary):
     def test_every_rule_outside_can_be_deleted_as_it_was_added(self):
         worker = Node(self.cluster, "n1")
-        node._reserve(worker)
+        node.reserve(worker)
         for rule in node_network._rules_outside(worker):
             self.assertTrue(rule.startswith("--append "))
             self.assertIn("--in-interface node1", rule)
@@ -106,7 +106,7 @@ class Rules(Temporary):
 
     def test_the_kubernetes_service_leads_to_the_clusters_own_port(self):
         worker = Node(Cluster(self.lab, "b"), "n1")
-        node._reserve(worker)
+        node.reserve(worker)
         rules = [rule for rule in node_network._rules_inside(worker) if worker.cluster.api_service_address in rule]
         self.assertEqual(len(rules), 2)
         for rule in rules:

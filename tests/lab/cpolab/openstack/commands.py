@@ -1,6 +1,7 @@
 """The OpenStack half's commands."""
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 from .. import calls as access
 from .. import netns
@@ -48,9 +49,10 @@ def reset(lab, args) -> None:
     """Empty the test projects."""
     world = World(lab)
     world.require()
-    for who in ("user", "other"):
-        project = settings.USERS[who]["project"]
-        client.run_script(lab, "reset.py", json.dumps(world.identifiers()["projects"][project]), who=who)
+    projects = world.identifiers()["projects"]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda who: client.run_script(
+            lab, "reset.py", json.dumps(projects[settings.USERS[who]["project"]]), who=who), ("user", "other")))
 
 
 def status(lab, args) -> bool:

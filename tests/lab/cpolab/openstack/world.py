@@ -78,7 +78,8 @@ class World:
         self.complete.unlink(missing_ok=True)
         names = self.supervisor.names()
         below = {unit.name for module in services.INFRASTRUCTURE for unit in module.service(self.site).units}
-        self.supervisor.stop(*(name for name in names if name not in below))
+        # Little patience with the services: all that counts is in what they stand on, and that ends properly.
+        self.supervisor.stop(*(name for name in names if name not in below), grace=3)
         self.supervisor.stop(*(name for name in names if name in below))
         if netns.exists(self.lab.netns) and not netns.pids(self.lab.netns):
             netns.delete(self.lab.netns)  # and with it the devices that Open vSwitch has left
