@@ -9,7 +9,7 @@ from ..lock import locked
 from ..openstack import servers
 from ..paths import Lab
 from ..progress import say
-from . import audit, control_plane, fleet, node, node_commands, programs
+from . import audit, control_plane, fleet, node, node_commands, node_lifecycle, programs
 from .cluster import NAMES, Cluster, existing
 from .reset import reset as reset_cluster
 
@@ -72,7 +72,7 @@ def down(lab: Lab, args) -> None:
 
 def _remove(cluster: Cluster, keep_servers: bool) -> None:
     """Removes everything of the cluster that is on this machine, whatever state it is in."""
-    node.down(node.existing(cluster), keep_server=keep_servers, keep_node=True)
+    node_lifecycle.down(node.existing(cluster), keep_server=keep_servers, keep_node=True)
     for group in fleet.existing(cluster):
         fleet.down(group, keep_servers)
     control_plane.down(cluster)

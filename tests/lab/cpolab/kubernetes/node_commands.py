@@ -4,10 +4,11 @@ import sys
 
 from ..errors import LabError
 from ..paths import Lab
-from . import control_plane, fleet, node
+from . import control_plane, fleet, node_lifecycle
 from .cluster import Cluster
 from .fleet import Fleet
-from .node import Node, Options
+from .node import Node
+from .node_lifecycle import Options
 
 
 def register(subparsers, add_cluster) -> None:
@@ -79,18 +80,18 @@ def _cluster(lab: Lab, args) -> Cluster:
 def _node_up(lab: Lab, args) -> None:
     cluster = _cluster(lab, args)
     options = Options(args.provider_id, args.node_ip, args.initialise, not args.no_pod_routes)
-    node.up([Node(cluster, name) for name in args.names], options)
+    node_lifecycle.up([Node(cluster, name) for name in args.names], options)
 
 
 def _node_down(lab: Lab, args) -> None:
     cluster = Cluster(lab, args.cluster)
-    node.down([Node(cluster, name) for name in args.names], args.keep_server, args.keep_node)
+    node_lifecycle.down([Node(cluster, name) for name in args.names], args.keep_server, args.keep_node)
 
 
 def _node_exec(lab: Lab, args) -> None:
     if not args.words:
         raise LabError("no command given")
-    command = node.execute(Node(Cluster(lab, args.cluster), args.name), args.words)
+    command = node_lifecycle.execute(Node(Cluster(lab, args.cluster), args.name), args.words)
     sys.stdout.flush()
     os.execvp(command[0], command)
 

@@ -5,22 +5,22 @@ import os
 from pathlib import Path
 
 from ..wait import until
+from .node import Node
 from .node_guest import enter
 from .node_runtime import environment
 from .pki import certificate_user, write_kubeconfig
 
-PROCESSES = ("kubelet", "kube-proxy")
 CGROUPS = Path("/sys/fs/cgroup")
 LEASE_SECONDS = 20
 """kubelet renews its lease four times in this time."""
 
 
-def provider_id(node) -> str:
+def provider_id(node: Node) -> str:
     """The provider ID of the node's server."""
     return f"openstack:///{node.server.id}"
 
 
-def start_kubelet(node, set_provider_id: bool, node_ip: bool) -> None:
+def start_kubelet(node: Node, set_provider_id: bool, node_ip: bool) -> None:
     """Starts kubelet with `--cloud-provider=external`."""
     cluster, server = node.cluster, node.server
     _make_cgroups(node)
@@ -65,7 +65,7 @@ def start_kubelet(node, set_provider_id: bool, node_ip: bool) -> None:
     node.supervisor.start("kubelet", enter(node, command), env=environment(node))
 
 
-def start_proxy(node) -> None:
+def start_proxy(node: Node) -> None:
     """Starts kube-proxy, which makes Services and node ports work in the node."""
     cluster = node.cluster
     user = certificate_user(*cluster.authority.issue(f"proxy-{node.name}", "/CN=system:kube-proxy"))
@@ -87,7 +87,7 @@ def start_proxy(node) -> None:
     node.supervisor.start("kube-proxy", enter(node, again), env=environment(node))
 
 
-def _make_cgroups(node) -> None:
+def _make_cgroups(node: Node) -> None:
     for root in _hierarchies():
         group = root / node.namespace
         group.mkdir(exist_ok=True)
@@ -97,7 +97,7 @@ def _make_cgroups(node) -> None:
                 (group / name).write_text((root / name).read_text())
 
 
-def remove_cgroups(node) -> None:
+def remove_cgroups(node: Node) -> None:
     """Removes the node's groups; its processes must have ended."""
     for root in _hierarchies():
         # The kernel may still be busy with processes that have just ended.

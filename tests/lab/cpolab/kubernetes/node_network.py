@@ -9,6 +9,7 @@ import subprocess
 from .. import netns
 from ..errors import LabError
 from ..openstack import settings
+from .node import Node
 
 LINKS = "100.64.0.0/16"
 METADATA_ADDRESS = "169.254.169.254"
@@ -17,12 +18,12 @@ MTU = 1442
 """What Geneve leaves of 1500: the networks' MTU."""
 
 
-def link(node) -> tuple[str, str, str]:
+def link(node: Node) -> tuple[str, str, str]:
     """Name of the link's device in the instance's namespace, its address there, and the address in the node."""
     return f"node{node.index}", f"100.64.{node.index}.1", f"100.64.{node.index}.2"
 
 
-def up(node) -> None:
+def up(node: Node) -> None:
     """Makes the namespace and its links."""
     lab, server = node.lab.netns, node.server
     device, outside, inside = link(node)
@@ -40,14 +41,14 @@ def up(node) -> None:
     _iptables(node.namespace, _rules_inside(node))
 
 
-def route_pods(node, pod_range: str) -> None:
+def route_pods(node: Node, pod_range: str) -> None:
     """Routes to the pods of this node, and from it to the pods of all others."""
     device, outside, inside = link(node)
     _ip(node.lab.netns, f"route replace {pod_range} via {inside} dev {device}")
     _ip(node.namespace, f"route replace {node.cluster.pod_range} via {outside} dev lab0")
 
 
-def down(node) -> None:
+def down(node: Node) -> None:
     """Gives the port back to the hypervisor and removes the rest; nothing need be there."""
     lab = node.lab.netns
     if not netns.exists(lab):
@@ -61,13 +62,13 @@ def down(node) -> None:
     netns.delete(node.namespace)
 
 
-def _rules_outside(node) -> list[str]:
+def _rules_outside(node: Node) -> list[str]:
     device, outside, _ = link(node)
     return [f"--append PREROUTING --in-interface {device} --destination {outside} --protocol tcp"
             f" --match multiport --destination-ports {_ports(node)} --jump DNAT --to-destination 127.0.0.1"]
 
 
-def _rules_inside(node) -> list[str]:
+def _rules_inside(node: Node) -> list[str]:
     _, outside, _ = link(node)
     cluster, rules = node.cluster, []
     for chain in ("OUTPUT", "PREROUTING"):
@@ -83,7 +84,7 @@ def _rules_inside(node) -> list[str]:
             f"--append POSTROUTING --out-interface lab0 ! --destination {pods} --jump MASQUERADE"]
 
 
-def _ports(node) -> str:
+def _ports(node: Node) -> str:
     return ",".join(map(str, (node.cluster.api_port, *CLOUD_PORTS)))
 
 

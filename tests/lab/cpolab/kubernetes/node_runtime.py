@@ -7,10 +7,10 @@ import subprocess
 from ..errors import LabError
 from ..wait import until
 from . import image
+from .node import Node
 from .node_guest import enter
 from .node_network import MTU
 
-PROCESSES = ("containerd",)
 UNUSED_PLUGINS = ["io.containerd.nri.v1.nri", *(f"io.containerd.snapshotter.v1.{name}" for name in ("btrfs", "zfs", "devmapper", "erofs", "blockfile"))]
 
 CONFIGURATION = """\
@@ -34,7 +34,7 @@ disabled_plugins = {unused}
 """
 
 
-def up(node) -> None:
+def up(node: Node) -> None:
     """Starts containerd and gives it the standard images."""
     cni = node.directory / "cni"
     cni.mkdir(exist_ok=True)
@@ -47,14 +47,14 @@ def up(node) -> None:
     load(node, image.archive(node.lab, image.standard(node.lab), architecture))
 
 
-def load(node, archive) -> None:
+def load(node: Node, archive) -> None:
     """Imports an image archive."""
     result = _ctr(node, "--namespace", "k8s.io", "images", "import", archive)
     if result.returncode:
         raise LabError(f"node {node.name}: import of {archive.name}: {result.stderr.strip()}")
 
 
-def configure_pod_network(node, pod_range: str) -> None:
+def configure_pod_network(node: Node, pod_range: str) -> None:
     """A bridge with an address range of this node; kubelet is not Ready before it has one."""
     bridge = {
         "type": "bridge", "bridge": "pods", "isGateway": True, "hairpinMode": True, "mtu": MTU,
@@ -64,10 +64,10 @@ def configure_pod_network(node, pod_range: str) -> None:
     (node.directory / "cni" / "10-lab.conflist").write_text(json.dumps(content))
 
 
-def environment(node) -> dict[str, str]:
+def environment(node: Node) -> dict[str, str]:
     """The environment of a node's programs: their own first in the path."""
     return os.environ | {"PATH": f"{node.lab.bin}:{os.environ['PATH']}"}
 
 
-def _ctr(node, *arguments) -> subprocess.CompletedProcess:
+def _ctr(node: Node, *arguments) -> subprocess.CompletedProcess:
     return subprocess.run(enter(node, [node.lab.bin / "ctr", *arguments]), capture_output=True, text=True)
