@@ -31,6 +31,8 @@ mod page;
 mod request;
 mod retry;
 mod session;
+#[cfg(test)]
+mod testing;
 mod text;
 pub mod transport;
 mod wait;

@@ -1,5 +1,11 @@
 //! Lists that come in pages: the query of the next page.
 
+/// Whether the link leads to nothing: an Octavia without a page limit adds one with `limit=None` to every list, and
+/// then refuses that limit.
+pub(crate) fn is_empty_promise(href: &str) -> bool {
+    href.split(['?', '&']).any(|parameter| parameter == "limit=None")
+}
+
 /// The query for the page that `href` links to: our own filters with the link's `marker` and `limit`.
 ///
 /// The link's host and path are not used, since they may name a server that must not see our token; nor are its
@@ -19,7 +25,7 @@ fn pages(parameter: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::next_query;
+    use super::{is_empty_promise, next_query};
 
     #[test]
     fn filters_stay_and_the_marker_moves() {
@@ -29,6 +35,12 @@ mod tests {
         );
         assert_eq!(next.unwrap(), "name=a%20b&limit=2&marker=3");
         assert_eq!(next_query("", "/x?marker=3").unwrap(), "marker=3");
+    }
+
+    #[test]
+    fn a_link_without_limit_is_not_followed() {
+        assert!(is_empty_promise("http://o/v2.0/lbaas/pools?limit=None&marker=3"));
+        assert!(!is_empty_promise("http://o/v2.0/lbaas/pools?limit=1000&marker=3"));
     }
 
     #[test]

@@ -207,7 +207,9 @@ impl Session {
                 let page: json::Page<T> = json::page(name, &answer.body)
                     .map_err(|error| undecodable(&call, &error, answer.request_id.clone()))?;
                 items.extend(page.items);
-                let Some(href) = page.next else { return Ok(items) };
+                let Some(href) = page.next.filter(|href| !page::is_empty_promise(href)) else {
+                    return Ok(items);
+                };
                 let next = page::next_query(&call.query, &href).filter(|next| seen.insert(next.clone()));
                 match next.filter(|_| seen.len() < MOST_PAGES) {
                     Some(next) => call.query = next,
