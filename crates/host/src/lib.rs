@@ -2,6 +2,17 @@
 //!
 //! It knows neither OpenStack nor Kubernetes; what is particular to a program is handed in.
 
+mod chain;
+pub mod cloud_conf;
 pub mod duration;
+pub mod flags;
 pub mod gcfg;
+pub mod health;
+pub mod logging;
+pub mod metrics;
+pub mod serve;
+pub mod signals;
 pub mod text;
+pub mod tls;
+
+pub use chain::Chain;
