@@ -1,4 +1,4 @@
-//! Services of type LoadBalancer on Octavia.
+//! Services of type `LoadBalancer` on Octavia.
 //!
 //! ```text
 //! Service ───spec──> Spec ──┐

@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     /// A decimal number in `from..=to`; anything else counts as absent and is reported.
     pub fn number<T>(&mut self, name: &'static str, from: T, to: T) -> Option<T>
     where
-        T: FromStr + PartialOrd + Display,
+        T: FromStr + PartialOrd + Display + Copy,
     {
         let text = self.text(name)?;
         match text.trim().parse::<T>() {

@@ -271,7 +271,7 @@ impl Executor {
 
     /// Waits until nothing in the load balancer is being changed, and reads it again. Only then does all of it work:
     /// the OVN driver calls the load balancer ACTIVE while its pools and members are still being made.
-    async fn quiesce(&self, observed: &mut Observed) -> Result<(), Failure> {
+    pub async fn quiesce(&self, observed: &mut Observed) -> Result<(), Failure> {
         let Some(load_balancer) = &mut observed.load_balancer else { return Ok(()) };
         if AT_ONCE.contains(&load_balancer.provider.as_str()) {
             return Ok(());

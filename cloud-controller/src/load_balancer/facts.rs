@@ -181,8 +181,7 @@ impl FactFinder {
             if candidate.subnets.is_empty() {
                 continue;
             }
-            let of_network =
-                SubnetFilter { network_id: Some(candidate.id.clone()), ..SubnetFilter::default() };
+            let of_network = SubnetFilter { network_id: Some(candidate.id.clone()) };
             let visible = network.subnets(&of_network).await?;
             if visible.is_empty() || visible.iter().any(|subnet| subnet.ip_version == 4) {
                 *known = Some((Instant::now(), candidate.id.clone()));

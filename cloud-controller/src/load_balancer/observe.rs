@@ -41,6 +41,12 @@ pub struct Observed {
 mod record;
 
 impl Observed {
+    /// Whether the load balancer is in ERROR.
+    pub fn is_broken(&self) -> bool {
+        let status = self.load_balancer.as_ref().map(|load_balancer| load_balancer.provisioning_status);
+        status == Some(ProvisioningStatus::Error)
+    }
+
     /// Whether the load balancer carries these marks: then we made it.
     pub fn is_marked(&self, marks: &[String]) -> bool {
         let tags = self.load_balancer.as_ref().map(|load_balancer| load_balancer.tags.as_slice());
@@ -121,7 +127,7 @@ impl Observer<'_> {
                 self.read_floating_ips(service, &mut observed).await?;
                 return Ok(Finding::State(Box::new(observed)));
             }
-            Split::One(winner, doubles) => (winner, doubles),
+            Split::One(winner, doubles) => (*winner, doubles),
             Split::Ambiguous(ids) => return Ok(Finding::Ambiguous(ids)),
         };
         let observed = match claim(&winner, service, self.mark) {
@@ -242,7 +248,7 @@ impl Observer<'_> {
 
 enum Split {
     None,
-    One(LoadBalancer, Vec<LoadBalancer>),
+    One(Box<LoadBalancer>, Vec<LoadBalancer>),
     Ambiguous(Vec<LoadBalancerId>),
 }
 
@@ -250,7 +256,10 @@ enum Split {
 /// that is usable, then the one with the smallest id, so that every look gives the same answer.
 fn split(candidates: Vec<LoadBalancer>, service: &Identity, mark: &ClusterMark) -> Split {
     if candidates.len() < 2 {
-        return candidates.into_iter().next().map_or(Split::None, |one| Split::One(one, Vec::new()));
+        return candidates
+            .into_iter()
+            .next()
+            .map_or(Split::None, |one| Split::One(Box::new(one), Vec::new()));
     }
     let ids = || candidates.iter().map(|candidate| candidate.id.clone()).collect();
     let made_here = |candidate: &LoadBalancer| {
@@ -267,7 +276,7 @@ fn split(candidates: Vec<LoadBalancer>, service: &Identity, mark: &ClusterMark) 
     });
     let mut ours = ours.into_iter();
     match ours.next() {
-        Some(winner) => Split::One(winner, ours.collect()),
+        Some(winner) => Split::One(Box::new(winner), ours.collect()),
         None => Split::Ambiguous(ids()),
     }
 }

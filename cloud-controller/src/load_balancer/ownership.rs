@@ -57,7 +57,7 @@ impl ClusterMark {
 }
 
 /// UID of the Service that an object was made for, when its tags say so.
-pub fn made_for<'a>(tags: &'a [String]) -> Option<&'a str> {
+pub fn made_for(tags: &[String]) -> Option<&str> {
     marked(tags, SERVICE_MARK).next()
 }
 

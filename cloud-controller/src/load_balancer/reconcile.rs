@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kubernetes::{Cluster, ObjectKey, Service};
-use openstack::load_balancer::{Cascade, ProvisioningStatus};
+use openstack::load_balancer::Cascade;
 use openstack::{Cloud, Inventory, LoadBalancerWaiter};
 use tracing::{info, warn};
 
@@ -290,7 +290,13 @@ impl Reconciler {
             finding = observer.observe(&spec.identity).await?;
         }
         match finding {
-            Finding::State(observed) => Ok(*observed),
+            Finding::State(mut observed) => {
+                // Made by a process that was killed: it may be ACTIVE and still not be finished.
+                if spec.identity.published.is_empty() && !observed.is_broken() {
+                    self.executor.quiesce(&mut observed).await?;
+                }
+                Ok(*observed)
+            }
             Finding::OtherCluster { id, cluster } => Err(Trouble::Conflict(format!(
                 "load balancer {id} has this Service's name but was made by the cluster with UID {cluster}{}; nothing is changed. \
                  Give the clusters different --cluster-name values, or rename the Service",
@@ -372,11 +378,7 @@ impl Reconciler {
 
 /// A load balancer in ERROR goes without asking only if we made it for this Service and nobody can be using it.
 fn is_unused(observed: &Observed, desired: &Desired, service: &Service) -> bool {
-    let broken = observed
-        .load_balancer
-        .as_ref()
-        .is_some_and(|load_balancer| load_balancer.provisioning_status == ProvisioningStatus::Error);
-    broken
+    observed.is_broken()
         && observed.is_marked(&desired.marks)
         && observed.floating_ip.is_none()
         && service.ingress.is_empty()
