@@ -11,5 +11,7 @@
 //! `app` hands them.
 
 pub mod config;
+pub mod flags;
+pub mod load_balancer;
 pub mod node;
 pub mod queue;

@@ -9,5 +9,12 @@
 //! Nodes are never deleted here.
 
 pub mod addresses;
+mod controller;
+mod finder;
 pub mod matching;
 pub mod metadata;
+mod metrics;
+pub mod plan;
+
+pub use controller::{Controller, Dependencies};
+pub use metrics::NodeMetrics;

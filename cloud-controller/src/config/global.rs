@@ -1,16 +1,18 @@
 //! `[Global]`: where the cloud is, and as whom to log in.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 use std::{fs, io};
 
+use host::cloud_conf::{self, EndpointType};
 use host::gcfg::Section;
 use openstack::transport::{ClientCertificate, TlsOptions};
 use openstack::{AuthConfig, Credentials, Domain, Interface, Project, Scope, SessionConfig, User};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::Error;
-use super::read::{Reader, line_of, text};
+use super::read::{Reader, line_of};
 
 /// How to reach the cloud.
 #[derive(Clone, Debug)]
@@ -57,19 +59,24 @@ pub struct Unreadable {
 
 impl Global {
     pub(super) fn read(reader: &mut Reader, section: &mut Section) -> Result<Self, Error> {
-        refuse_unsupported(reader, section)?;
-        let interface = reader
-            .checked(section, "os-endpoint-type", |kind| match kind {
-                "public" => Ok(Interface::Public),
-                "internal" => Ok(Interface::Internal),
-                "admin" => Ok(Interface::Admin),
-                _ => Err("expected public, internal or admin".to_owned()),
-            })?
-            .unwrap_or(Interface::Public);
-        let region = text(section, "region")?;
-        let tls = TlsFiles::read(reader, section)?;
-        let auth = auth_of(reader, section)?;
-        Ok(Self { auth, region, interface, tls })
+        // Once they are taken, keys have no place any more.
+        let login = Login { places: Places::of(reader, section), said: cloud_conf::Global::take(section)? };
+        login.refuse_unsupported()?;
+        if login.said.tls_insecure_odd {
+            let message = "tls-insecure: certificates are checked; only the word `true` turns that off";
+            reader.warn(login.places.line("tls-insecure"), message);
+        }
+        let said = &login.said;
+        Ok(Self {
+            auth: login.auth()?,
+            region: said.region.clone(),
+            interface: match said.endpoint_type {
+                EndpointType::Public => Interface::Public,
+                EndpointType::Internal => Interface::Internal,
+                EndpointType::Admin => Interface::Admin,
+            },
+            tls: TlsFiles::of(said),
+        })
     }
 
     /// The settings of a session.
@@ -85,22 +92,16 @@ impl Global {
 }
 
 impl TlsFiles {
-    fn read(reader: &mut Reader, section: &mut Section) -> Result<Self, Error> {
-        let line = line_of(section, "tls-insecure");
-        let insecure = section.take::<String>("tls-insecure")?.unwrap_or_default();
-        if !matches!(insecure.as_str(), "" | "true" | "false") {
-            reader.warn(line, "tls-insecure: certificates are checked; only the word `true` turns that off");
-        }
-        let certificate = text(section, "cert-file")?.map(PathBuf::from);
-        let key = text(section, "key-file")?.map(PathBuf::from);
-        Ok(Self {
-            ca_file: text(section, "ca-file")?.map(PathBuf::from),
-            ca_pem: text(section, "cafilecontents")?,
-            client_certificate: certificate
-                .zip(key)
+    fn of(said: &cloud_conf::Global) -> Self {
+        let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
+        Self {
+            ca_file: path(&said.ca_file),
+            ca_pem: said.ca_file_contents.clone(),
+            client_certificate: path(&said.cert_file)
+                .zip(path(&said.key_file))
                 .map(|(certificate, key)| ClientCertificateFiles { certificate, key }),
-            insecure: insecure == "true",
-        })
+            insecure: said.tls_insecure,
+        }
     }
 
     /// Reads the files.
@@ -128,95 +129,152 @@ impl TlsFiles {
     }
 }
 
-/// Settings that choose other credentials than those in this section: ignoring them would log in as somebody else.
-fn refuse_unsupported(reader: &Reader, section: &mut Section) -> Result<(), Error> {
-    let message = "not supported by this version; put the credentials into [Global]";
-    let unplaced = |section: &Section, key: &str| reader.error(section, key, format!("{key}: {message}"));
-    let refused = unplaced(section, "use-clouds");
-    if section.take("use-clouds")?.unwrap_or(false) {
-        return Err(refused);
+/// Where the keys stand that messages are about.
+struct Places {
+    file: String,
+    lines: BTreeMap<&'static str, u32>,
+}
+
+impl Places {
+    fn of(reader: &Reader, section: &Section) -> Self {
+        let keys = [
+            "auth-url",
+            "user-id",
+            "tls-insecure",
+            "use-clouds",
+            "cloud",
+            "trust-id",
+            "trustee-id",
+            "trustee-password",
+        ];
+        Self { file: reader.name().to_owned(), lines: keys.map(|key| (key, line_of(section, key))).into() }
     }
-    for key in ["cloud", "trust-id", "trustee-id", "trustee-password"] {
-        let refused = unplaced(section, key);
-        if secret(section, key)?.is_some() {
-            return Err(refused);
+
+    fn line(&self, key: &str) -> u32 {
+        self.lines.get(key).copied().unwrap_or(0)
+    }
+
+    fn error(&self, key: &str, message: impl Into<String>) -> Error {
+        let place = match self.line(key) {
+            0 => self.file.clone(),
+            line => format!("{}:{line}", self.file),
+        };
+        Error::Setting { place, message: message.into() }
+    }
+}
+
+/// The section as written, and what it means.
+struct Login {
+    places: Places,
+    said: cloud_conf::Global,
+}
+
+impl Login {
+    /// Settings that choose other credentials than those in this section: ignoring them would log in as somebody else.
+    fn refuse_unsupported(&self) -> Result<(), Error> {
+        let said = &self.said;
+        for (key, given) in [
+            ("use-clouds", said.use_clouds),
+            ("cloud", said.cloud.is_some()),
+            ("trust-id", said.trust_id.is_some()),
+            ("trustee-id", said.trustee_id.is_some()),
+            ("trustee-password", said.trustee_password.is_some()),
+        ] {
+            if given {
+                let message = "not supported by this version; put the credentials into [Global]";
+                return Err(self.places.error(key, format!("{key}: {message}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn auth(&self) -> Result<AuthConfig, Error> {
+        let Some(auth_url) = self.said.auth_url.clone() else {
+            return Err(self.fault("needs auth-url, the address of Keystone"));
+        };
+        Ok(AuthConfig { auth_url, credentials: self.credentials()?, scope: self.scope()? })
+    }
+
+    /// A token goes before a password, a password before an application credential.
+    fn credentials(&self) -> Result<Credentials, Error> {
+        let said = &self.said;
+        if let Some(token) = &said.token {
+            return Ok(Credentials::Token(token.clone()));
+        }
+        if let Some(password) = &said.password {
+            return Ok(Credentials::Password { user: self.user()?, password: password.clone() });
+        }
+        let secret = said.application_credential_secret.clone();
+        match (&said.application_credential_id, &said.application_credential_name, secret) {
+            (Some(id), _, Some(secret)) => Ok(Credentials::ApplicationCredentialId { id: id.clone(), secret }),
+            (None, Some(name), Some(secret)) => {
+                Ok(Credentials::ApplicationCredentialName { user: self.user()?, name: name.clone(), secret })
+            }
+            _ => Err(self.fault(
+                "needs credentials: a password with username or user-id, an application credential, or a token",
+            )),
         }
     }
-    // Without use-clouds it names a file that nobody reads.
-    section.take::<String>("clouds-file")?;
-    Ok(())
+
+    fn user(&self) -> Result<User, Error> {
+        match (&self.said.user_id, &self.said.username) {
+            (Some(_), Some(_)) => Err(self.places.error("user-id", "[Global] has both username and user-id")),
+            (Some(id), None) => Ok(User::Id(id.clone())),
+            (None, Some(name)) => {
+                // The general domain is the user's only where it is not itself what the token is for.
+                let general = self
+                    .general_domain()
+                    .filter(|_| self.names_a_project() || self.uses_application_credential());
+                let domain = domain(self.said.user_domain_id.as_ref(), self.said.user_domain_name.as_ref())
+                    .or(general);
+                let missing =
+                    "names the user by username and needs its domain: user-domain-name or domain-name";
+                Ok(User::Name { name: name.clone(), domain: domain.ok_or_else(|| self.fault(missing))? })
+            }
+            (None, None) => Err(self.fault("has a secret but neither username nor user-id")),
+        }
+    }
+
+    fn scope(&self) -> Result<Scope, Error> {
+        let said = &self.said;
+        if self.uses_application_credential() {
+            // Keystone refuses a scope beside an application credential; Go then sends none for a password either.
+            return Ok(Scope::Unscoped);
+        }
+        if let Some(id) = &said.tenant_id {
+            return Ok(Scope::Project(Project::Id(id.clone())));
+        }
+        let Some(name) = &said.tenant_name else {
+            return Ok(self.general_domain().map_or(Scope::Unscoped, Scope::Domain));
+        };
+        let own = domain(said.tenant_domain_id.as_ref(), said.tenant_domain_name.as_ref());
+        let missing =
+            "names the project by tenant-name and needs its domain: tenant-domain-name or domain-name";
+        let domain = own.or(self.general_domain()).ok_or_else(|| self.fault(missing))?;
+        Ok(Scope::Project(Project::Name { name: name.clone(), domain }))
+    }
+
+    fn names_a_project(&self) -> bool {
+        self.said.tenant_id.is_some() || self.said.tenant_name.is_some()
+    }
+
+    fn uses_application_credential(&self) -> bool {
+        let said = &self.said;
+        said.application_credential_id.is_some()
+            || said.application_credential_name.is_some()
+            || said.application_credential_secret.is_some()
+    }
+
+    fn general_domain(&self) -> Option<Domain> {
+        domain(self.said.domain_id.as_ref(), self.said.domain_name.as_ref())
+    }
+
+    fn fault(&self, what: &str) -> Error {
+        self.places.error("auth-url", format!("[Global] {what}"))
+    }
 }
 
-fn auth_of(reader: &Reader, section: &mut Section) -> Result<AuthConfig, Error> {
-    let missing =
-        |section: &Section, what: &str| reader.error(section, "auth-url", format!("[Global] {what}"));
-    let no_url = missing(section, "needs auth-url, the address of Keystone");
-    let incomplete = missing(
-        section,
-        "needs credentials: a password with username or user-id, an application credential, or a token",
-    );
-    let no_user_domain =
-        missing(section, "names the user by username and needs its domain: user-domain-name or domain-name");
-    let no_project_domain = missing(
-        section,
-        "names the project by tenant-name and needs its domain: tenant-domain-name or domain-name",
-    );
-    let twice = reader.error(section, "user-id", "[Global] has both username and user-id");
-    let no_user = missing(section, "has a secret but neither username nor user-id");
-
-    let auth_url = text(section, "auth-url")?.ok_or(no_url)?;
-    let domain = domain(section, "domain-id", "domain-name")?;
-    let user_domain = self::domain(section, "user-domain-id", "user-domain-name")?;
-    let project_domain = self::domain(section, "tenant-domain-id", "tenant-domain-name")?;
-    let (user_id, username) = (text(section, "user-id")?, text(section, "username")?);
-    let (project_id, project_name) = (text(section, "tenant-id")?, text(section, "tenant-name")?);
-    let token = secret(section, "token")?;
-    let password = secret(section, "password")?;
-    let credential_id = text(section, "application-credential-id")?;
-    let credential_name = text(section, "application-credential-name")?;
-    let credential_secret = secret(section, "application-credential-secret")?;
-
-    let by_credential = credential_id.is_some() || credential_name.is_some() || credential_secret.is_some();
-    let by_project = project_id.is_some() || project_name.is_some();
-    let user = || match (user_id, username) {
-        (Some(_), Some(_)) => Err(twice),
-        (Some(id), None) => Ok(User::Id(id)),
-        (None, Some(name)) => {
-            // The general domain is the user's only where it is not itself what the token is for.
-            let general = domain.clone().filter(|_| by_project || by_credential);
-            let domain = user_domain.or(general).ok_or(no_user_domain)?;
-            Ok(User::Name { name, domain })
-        }
-        (None, None) => Err(no_user),
-    };
-    let credentials = match (token, password, credential_id, credential_name, credential_secret) {
-        (Some(token), ..) => Credentials::Token(token),
-        (None, Some(password), ..) => Credentials::Password { user: user()?, password },
-        (None, None, Some(id), _, Some(secret)) => Credentials::ApplicationCredentialId { id, secret },
-        (None, None, None, Some(name), Some(secret)) => {
-            Credentials::ApplicationCredentialName { user: user()?, name, secret }
-        }
-        _ => return Err(incomplete),
-    };
-    let scope = match (project_id, project_name, domain) {
-        // Keystone refuses a scope beside an application credential; Go then sends none for a password either.
-        _ if by_credential => Scope::Unscoped,
-        (Some(id), _, _) => Scope::Project(Project::Id(id)),
-        (None, Some(name), general) => {
-            let domain = project_domain.or(general).ok_or(no_project_domain)?;
-            Scope::Project(Project::Name { name, domain })
-        }
-        (None, None, Some(domain)) => Scope::Domain(domain),
-        (None, None, None) => Scope::Unscoped,
-    };
-    Ok(AuthConfig { auth_url, credentials, scope })
-}
-
-fn domain(section: &mut Section, id: &str, name: &str) -> Result<Option<Domain>, Error> {
-    let (id, name) = (text(section, id)?, text(section, name)?);
-    Ok(id.map(Domain::Id).or(name.map(Domain::Name)))
-}
-
-fn secret(section: &mut Section, key: &str) -> Result<Option<SecretString>, Error> {
-    Ok(section.take::<SecretString>(key)?.filter(|secret| !secret.expose_secret().is_empty()))
+/// The id wins.
+fn domain(id: Option<&String>, name: Option<&String>) -> Option<Domain> {
+    id.cloned().map(Domain::Id).or(name.cloned().map(Domain::Name))
 }

@@ -84,12 +84,17 @@ impl Reader {
     }
 
     /// An error about the meaning of `key`; to be made before the key is taken, while its place is known.
-    pub(super) fn error(&self, section: &Section, key: &str, message: impl Into<String>) -> Error {
+    fn error(&self, section: &Section, key: &str, message: impl Into<String>) -> Error {
         let place = match section.position(key) {
             Some((line, _)) => format!("{}:{line}", self.name),
             None => self.name.clone(),
         };
         Error::Setting { place, message: message.into() }
+    }
+
+    /// Name of the file.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Notes that a key is not heeded as it is written.
@@ -98,7 +103,7 @@ impl Reader {
     }
 
     /// Takes a text that must pass a check; the message of a failed one gets the place.
-    pub(super) fn checked<T>(
+    fn checked<T>(
         &self,
         section: &mut Section,
         key: &str,
@@ -119,7 +124,7 @@ pub(super) fn line_of(section: &Section, key: &str) -> u32 {
 }
 
 /// Takes a text; an empty one is none.
-pub(super) fn text(section: &mut Section, key: &str) -> Result<Option<String>, Error> {
+fn text(section: &mut Section, key: &str) -> Result<Option<String>, Error> {
     Ok(section.take::<String>(key)?.filter(|value| !value.is_empty()))
 }
 

@@ -194,7 +194,7 @@ fn wrong_values_are_errors_with_their_place() {
         ("[Compatibility]\nprofile = newest\n", "cloud.conf:8: profile: expected upstream or recommended"),
         (
             "[Global]\nos-endpoint-type = publicURL\n",
-            "cloud.conf:8: os-endpoint-type: expected public, internal or admin",
+            "cloud.conf:8:1: os-endpoint-type: expected public, internal or admin",
         ),
         (
             "[Global]\nuse-clouds = true\n",

@@ -1,0 +1,330 @@
+//! The command line: the flags of the Go program, with its names, defaults and habits.
+//!
+//! Flags that only tune the Go program are accepted, so that manifests need no change; the program says once at start
+//! which of the given ones have no effect. Only `--dry-run` is new. Settings that a rollback to the Go program would
+//! choke on belong into `cloud.conf`.
+
+mod controllers;
+#[cfg(test)]
+mod tests;
+mod without_effect;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser};
+use host::flags::{LogFlags, StringSlice, boolean, duration, joined};
+use host::tls::{Certificate, MinVersion};
+
+pub use controllers::{ControllerName, Controllers};
+use without_effect::WithoutEffect;
+
+/// Manages Nodes and load balancers of a Kubernetes cluster that runs on OpenStack.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "openstack-cloud-controller-manager", disable_version_flag = true, max_term_width = 120)]
+pub struct Flags {
+    #[command(flatten)]
+    pub(crate) provider: Provider,
+    #[command(flatten)]
+    pub(crate) api: Api,
+    #[command(flatten)]
+    pub(crate) controllers: ControllerFlags,
+    #[command(flatten)]
+    pub(crate) election: Election,
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    /// About logs.
+    #[command(flatten)]
+    pub logs: LogFlags,
+    #[command(flatten)]
+    without_effect: WithoutEffect,
+
+    /// Print the version and exit; `--version=raw` prints the number alone.
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    version: Option<String>,
+}
+
+/// The cloud.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Cloud")]
+pub(crate) struct Provider {
+    /// Name of the cloud provider; only openstack.
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) cloud_provider: String,
+    /// Path of cloud.conf.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    pub(crate) cloud_config: String,
+    /// More words in front of the User-Agent of every OpenStack request; can be repeated.
+    #[arg(long, value_name = "WORD", action = ArgAction::Append)]
+    pub(crate) user_agent: Vec<String>,
+    /// Say what would be written to OpenStack and Kubernetes, and write nothing. Takes no part in the leader election, so
+    /// it can run beside the real one.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+          value_parser = boolean, action = ArgAction::Set)]
+    pub(crate) dry_run: bool,
+}
+
+/// The Kubernetes API.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Kubernetes API")]
+pub(crate) struct Api {
+    /// Path of a kubeconfig. With neither this nor --master, the pod's service account is used.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    pub(crate) kubeconfig: String,
+    /// URL of the API server, in place of the kubeconfig's.
+    #[arg(long, value_name = "URL", default_value = "")]
+    pub(crate) master: String,
+    /// Requests per second to the API server.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20.0, allow_negative_numbers = true)]
+    pub(crate) kube_api_qps: f64,
+    /// Requests at once to the API server.
+    #[arg(long, value_name = "NUMBER", default_value_t = 30)]
+    pub(crate) kube_api_burst: u32,
+}
+
+/// What runs.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Controllers")]
+pub(crate) struct ControllerFlags {
+    /// Controllers to run: `*` for all that are on by default, `name` to switch one on, `-name` to switch it off. Names:
+    /// cloud-node-controller, cloud-node-lifecycle-controller, service-lb-controller, node-route-controller.
+    #[arg(long, value_name = "NAMES", default_value = "*", allow_hyphen_values = true, action = ArgAction::Append)]
+    controllers: Vec<StringSlice>,
+    /// Name of the cluster; part of the names of load balancers.
+    #[arg(long, value_name = "NAME", default_value = "kubernetes")]
+    pub(crate) cluster_name: String,
+    /// Nodes that are initialised at once, at least.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) concurrent_node_syncs: u32,
+    /// How often the addresses of Nodes are compared with the cloud's.
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) node_status_update_frequency: Duration,
+}
+
+/// Which of several replicas works.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Leader election")]
+pub(crate) struct Election {
+    /// Work only while holding the lease. Without, there must be one replica only.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true",
+          value_parser = boolean, action = ArgAction::Set)]
+    pub(crate) leader_elect: bool,
+    /// How long others wait before they take a lease that is not renewed.
+    #[arg(long, value_name = "DURATION", default_value = "15s", value_parser = duration)]
+    pub(crate) leader_elect_lease_duration: Duration,
+    /// How long the leader tries to renew before it gives up.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) leader_elect_renew_deadline: Duration,
+    /// Time between tries.
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    pub(crate) leader_elect_retry_period: Duration,
+    /// Kind of lock; only leases.
+    #[arg(long, value_name = "KIND", default_value = "leases")]
+    leader_elect_resource_lock: String,
+    /// Name of the lease.
+    #[arg(long, value_name = "NAME", default_value = "cloud-controller-manager")]
+    pub(crate) leader_elect_resource_name: String,
+    /// Namespace of the lease.
+    #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
+    pub(crate) leader_elect_resource_namespace: String,
+    /// Move controllers from kube-controller-manager with a second lease; not supported.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+          value_parser = boolean, action = ArgAction::Set)]
+    enable_leader_migration: bool,
+}
+
+/// The HTTPS endpoint.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "HTTPS endpoint")]
+pub(crate) struct Serving {
+    /// Address to listen on.
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    bind_address: String,
+    /// Port to listen on; 0 for none.
+    #[arg(long, value_name = "PORT", default_value_t = 10258)]
+    pub(crate) secure_port: u16,
+    /// Directory with cloud-controller-manager.crt and .key, used where both exist.
+    #[arg(long, value_name = "DIRECTORY", default_value = "")]
+    cert_dir: String,
+    /// PEM file with the serving certificate. Without one, a self-signed one is made at start.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    tls_cert_file: String,
+    /// PEM file with its private key.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    tls_private_key_file: String,
+    /// Lowest TLS version: VersionTLS12 or VersionTLS13. Lower ones are not spoken.
+    #[arg(long, value_name = "VERSION", default_value = "")]
+    tls_min_version: String,
+}
+
+/// Who may read the HTTPS endpoint.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Access to the HTTPS endpoint")]
+pub(crate) struct Access {
+    /// Kubeconfig with the right to review tokens; default is the program's own.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    pub(crate) authentication_kubeconfig: String,
+    /// Kubeconfig with the right to review access; default is the program's own.
+    #[arg(long, value_name = "FILE", default_value = "")]
+    pub(crate) authorization_kubeconfig: String,
+    /// Paths that anybody may read; a trailing * stands for everything below.
+    #[arg(long, value_name = "PATHS", default_value = "/healthz,/readyz,/livez", action = ArgAction::Append)]
+    authorization_always_allow_paths: Vec<StringSlice>,
+    /// How long the answer to a token is kept.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) authentication_token_webhook_cache_ttl: Duration,
+    /// How long a granted access is kept.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) authorization_webhook_cache_authorized_ttl: Duration,
+    /// How long a refused access is kept.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(crate) authorization_webhook_cache_unauthorized_ttl: Duration,
+}
+
+impl Flags {
+    /// What to print for `--version`, if it was given.
+    pub fn version(&self) -> Option<String> {
+        let number = concat!("v", env!("CARGO_PKG_VERSION"));
+        match self.version.as_deref()? {
+            "raw" => Some(number.to_owned()),
+            "false" => None,
+            _ => Some(format!("openstack-cloud-controller-manager {number}")),
+        }
+    }
+
+    /// Everything that is wrong with the flags, all at once.
+    ///
+    /// # Errors
+    /// One line for each fault.
+    pub fn validate(&self) -> Result<(), Vec<String>> {
+        let mut faults = Vec::new();
+        match self.provider.cloud_provider.as_str() {
+            "openstack" => {}
+            "" => faults.push("--cloud-provider is required: openstack".to_owned()),
+            other => {
+                faults.push(format!("--cloud-provider: {other:?} is not known here, expected openstack"))
+            }
+        }
+        if self.provider.cloud_config.is_empty() {
+            faults.push("--cloud-config is required: the path of cloud.conf".to_owned());
+        }
+        faults.extend(self.controllers().err().into_iter().flatten());
+        faults.extend(self.election.faults());
+        faults.extend(self.serving.faults());
+        faults.extend(self.without_effect.faults());
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// The given flags that change nothing, to be told once.
+    pub fn ignored(&self) -> Vec<String> {
+        self.without_effect.given().into_iter().chain(self.logs.ignored()).collect()
+    }
+
+    /// Which controllers run.
+    ///
+    /// # Errors
+    /// Names that are not known.
+    pub fn controllers(&self) -> Result<Controllers, Vec<String>> {
+        Controllers::parse(&joined(&self.controllers.controllers))
+    }
+
+    /// `User-Agent` for OpenStack: of the words given, the last one comes first.
+    pub(crate) fn user_agent(&self) -> String {
+        let own = concat!("openstack-cloud-controller-manager/", env!("CARGO_PKG_VERSION"));
+        let words = self.provider.user_agent.iter().rev().map(String::as_str);
+        words.chain([own]).collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl Election {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.enable_leader_migration {
+            faults.push("--enable-leader-migration is not supported by this version".to_owned());
+        }
+        if !self.leader_elect {
+            return faults;
+        }
+        if self.leader_elect_resource_lock != "leases" {
+            faults.push("--leader-elect-resource-lock: only leases is supported".to_owned());
+        }
+        if self.leader_elect_lease_duration <= self.leader_elect_renew_deadline {
+            faults.push(
+                "--leader-elect-lease-duration must be longer than --leader-elect-renew-deadline".to_owned(),
+            );
+        }
+        // client-go's candidates wait up to 1.2 times as long, and the leader shall have more than one try.
+        if self.leader_elect_renew_deadline.as_secs_f64()
+            <= 1.2 * self.leader_elect_retry_period.as_secs_f64()
+        {
+            faults.push(
+                "--leader-elect-renew-deadline must be longer than 1.2 times --leader-elect-retry-period"
+                    .to_owned(),
+            );
+        }
+        for (flag, value) in [
+            ("lease-duration", self.leader_elect_lease_duration),
+            ("renew-deadline", self.leader_elect_renew_deadline),
+            ("retry-period", self.leader_elect_retry_period),
+        ] {
+            if value.is_zero() {
+                faults.push(format!("--leader-elect-{flag} must be greater than zero"));
+            }
+        }
+        faults
+    }
+}
+
+impl Serving {
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.bind_address.parse::<std::net::IpAddr>().is_err() {
+            faults.push("--bind-address is not an IP address".to_owned());
+        }
+        if self.tls_cert_file.is_empty() != self.tls_private_key_file.is_empty() {
+            faults.push("--tls-cert-file and --tls-private-key-file belong together".to_owned());
+        }
+        if !["", "VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"]
+            .contains(&self.tls_min_version.as_str())
+        {
+            faults.push("--tls-min-version: expected VersionTLS12 or VersionTLS13".to_owned());
+        }
+        faults
+    }
+
+    /// Where to listen, if anywhere.
+    pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
+        let ip = self.bind_address.parse().ok()?;
+        (self.secure_port != 0).then(|| std::net::SocketAddr::new(ip, self.secure_port))
+    }
+
+    pub(crate) fn certificate(&self) -> Certificate {
+        if !self.tls_cert_file.is_empty() {
+            return Certificate::Files {
+                certificate: PathBuf::from(&self.tls_cert_file),
+                key: PathBuf::from(&self.tls_private_key_file),
+            };
+        }
+        let file = |extension: &str| {
+            PathBuf::from(&self.cert_dir).join(format!("cloud-controller-manager.{extension}"))
+        };
+        let (certificate, key) = (file("crt"), file("key"));
+        if !self.cert_dir.is_empty() && certificate.exists() && key.exists() {
+            return Certificate::Files { certificate, key };
+        }
+        Certificate::SelfSigned
+    }
+
+    pub(crate) fn min_version(&self) -> MinVersion {
+        if self.tls_min_version == "VersionTLS13" { MinVersion::Tls13 } else { MinVersion::Tls12 }
+    }
+}
+
+impl Access {
+    /// Paths that anybody may read.
+    pub(crate) fn open_paths(&self) -> Vec<String> {
+        joined(&self.authorization_always_allow_paths)
+    }
+}
