@@ -149,6 +149,9 @@ class Runner:
                 elif spent > unit.limit:
                     raise LabError(f"{unit.name} is not ready after {unit.limit:g} s{quoted(unit.log(self))}")
             time.sleep(0.1)
+        for unit in units:
+            if isinstance(unit, Daemon):
+                unit.done(self)  # one that answered may have ended since
 
 
 def _check(units: dict[str, Unit]) -> None:

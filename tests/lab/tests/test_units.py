@@ -54,6 +54,10 @@ class Running(unittest.TestCase):
         with self.assertRaisesRegex(LabError, "(?s)daemon has ended.*bad option"):
             self.run_units(Daemon("daemon", argv=["sh", "-c", "echo bad option; sleep 0.2"], ready=lambda: False))
 
+    def test_a_daemon_that_ends_after_it_was_ready_is_an_error(self):
+        with self.assertRaisesRegex(LabError, "daemon has ended"):
+            self.run_units(Daemon("daemon", argv=["sleep", "0.3"]), Task("longer", argv=["sleep", "0.6"]))
+
     def test_a_daemon_that_never_answers_is_an_error(self):
         with self.assertRaisesRegex(LabError, "daemon is not ready after 0.3 s"):
             self.run_units(Daemon("daemon", argv=["sleep", "60"], ready=lambda: False, limit=0.3))

@@ -140,7 +140,8 @@ def _identity(every: list[Service]) -> dict:
     users += [{"name": "admin", "project": project, "roles": ["admin", "load-balancer_admin"]} for project in settings.NETWORKS]
     users += [{"name": service.name, "project": "service", "roles": ["admin", "service"]} for service in every if service.catalogue]
     roles = {role for user in users for role in user["roles"]} | {"load-balancer_observer", "load-balancer_global_observer"}
-    return {"password": settings.PASSWORD, "region": settings.REGION, "roles": sorted(roles), "users": users, "catalogue": [entry for service in every for entry in service.catalogue]}
+    return {"password": settings.PASSWORD, "region": settings.REGION, "roles": sorted(roles), "users": users,
+            "catalogue": [entry for service in every for entry in service.catalogue]}
 
 
 def _resources() -> dict:
