@@ -1,0 +1,96 @@
+//! Named checks behind `/healthz`, `/livez` and `/readyz`.
+
+use std::sync::Arc;
+
+/// What a check decides about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The process should be started anew when this fails. Part of `/livez` and `/healthz`.
+    Live,
+    /// The process cannot work now. Part of `/readyz` only.
+    Ready,
+}
+
+type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// The checks of a process. Filled before it serves.
+#[derive(Clone, Default)]
+pub struct Health {
+    checks: Vec<(Probe, String, Check)>,
+}
+
+impl Health {
+    /// Adds a check, which must not block. Its error is logged, but not shown: who asks may be anybody.
+    pub fn add(
+        &mut self,
+        probe: Probe,
+        name: &str,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) {
+        self.checks.push((probe, name.to_owned(), Arc::new(check)));
+    }
+
+    /// Whether all is well, and the page that says so; `query` may ask to be `verbose` and `exclude` checks by name.
+    pub(crate) fn page(&self, path: &str, query: &str) -> (bool, String) {
+        let parameters: Vec<(&str, &str)> =
+            query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+        let excluded = |name: &str| parameters.contains(&("exclude", name));
+        let mut lines = vec!["[+]ping ok".to_owned()];
+        let mut healthy = true;
+        for (probe, name, check) in &self.checks {
+            if path != "readyz" && *probe == Probe::Ready {
+                continue;
+            }
+            if excluded(name) {
+                lines.push(format!("[+]{name} excluded: ok"));
+                continue;
+            }
+            lines.push(match check() {
+                Ok(()) => format!("[+]{name} ok"),
+                Err(reason) => {
+                    tracing::warn!(check = name, reason, "{path} check failed");
+                    healthy = false;
+                    format!("[-]{name} failed: reason withheld")
+                }
+            });
+        }
+        if healthy && !parameters.iter().any(|(name, _)| *name == "verbose") {
+            return (true, "ok".to_owned());
+        }
+        lines.push(format!("{path} check {}\n", if healthy { "passed" } else { "failed" }));
+        (healthy, lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health() -> Health {
+        let mut health = Health::default();
+        health.add(Probe::Live, "leaderElection", || Ok(()));
+        health.add(Probe::Live, "queue", || Err("stuck: secret".into()));
+        health.add(Probe::Ready, "cloud", || Err("down".into()));
+        health
+    }
+
+    #[test]
+    fn failures_are_listed_without_reasons() {
+        let page =
+            "[+]ping ok\n[+]leaderElection ok\n[-]queue failed: reason withheld\nhealthz check failed\n";
+        assert_eq!(health().page("healthz", ""), (false, page.to_owned()));
+        assert!(health().page("readyz", "").1.contains("[-]cloud failed"));
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_asked() {
+        assert_eq!(health().page("livez", "exclude=queue"), (true, "ok".to_owned()));
+        let (healthy, page) = health().page("livez", "verbose&exclude=queue");
+        assert!(healthy && page.ends_with("[+]queue excluded: ok\nlivez check passed\n"), "{page}");
+    }
+
+    #[test]
+    fn without_checks_all_is_well() {
+        assert_eq!(Health::default().page("healthz", ""), (true, "ok".to_owned()));
+    }
+}
