@@ -49,7 +49,7 @@ class Site:
         """Environment of every process of this half."""
         return {
             "PATH": f"{SHIMS}:{self.venv}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.data / "home"), "LANG": "C.UTF-8",
-            "PYTHONWARNINGS": "ignore",
+            "PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1",
             "OVS_RUNDIR": str(self.run), "OVN_RUNDIR": str(self.run), "OVS_LOGDIR": str(self.log), "OVN_LOGDIR": str(self.log),
             "OVS_DBDIR": str(self.data / "ovn"), "OVN_DBDIR": str(self.data / "ovn"), "OVS_SYSCONFDIR": str(self.etc),
         }
