@@ -21,6 +21,7 @@ mod limiter;
 mod meta;
 mod node;
 mod object;
+mod review;
 mod service;
 #[cfg(test)]
 mod testing;
@@ -38,6 +39,7 @@ pub use lease::{Leadership, LeaseOptions, Lost};
 pub use limiter::{Limiter, Priority};
 pub use node::{AddressKind, Condition, Node, NodeAddress, Ready, Taint};
 pub use object::Object;
+pub use review::{Reviewer, Verdict};
 pub use service::{Ingress, IpFamily, Protocol, Service, ServicePort};
 pub use watch::{Change, Changes, Store, Watch};
 pub use writes::NodeInit;

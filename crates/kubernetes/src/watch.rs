@@ -7,6 +7,8 @@
 
 mod changes;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
