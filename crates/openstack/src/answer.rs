@@ -45,14 +45,13 @@ pub(crate) fn fault(
         // That an object is gone is believed only if the service itself says so: nodes are deleted on that word.
         404 if said.as_ref().is_some_and(|said| said.by == service) => Fault::NotFound,
         404 => Fault::Unavailable("status 404 from something that is not the service".into()),
-        408 => Fault::Unavailable(message),
         409 => conflict(said, message),
         412 => Fault::Conflict(message),
         413 if after.is_none() => Fault::Quota(message),
         413 | 429 => Fault::TooMany { after },
         // A provider driver that does not support a feature.
         501 => Fault::Invalid(message),
-        500.. => Fault::Unavailable(message),
+        408 | 500.. => Fault::Unavailable(message),
         300..=399 => Fault::Invalid(format!("{message}: redirected to another server")),
         _ => Fault::Invalid(message),
     }

@@ -221,23 +221,24 @@ impl<T: Send + Sync + 'static> Snapshots<T> {
             if let Some((_, snapshot)) = state.latest.as_ref().filter(|(began, _)| fresh(*began)) {
                 return Ok(Arc::clone(snapshot));
             }
-            match state.running.as_ref().filter(|(began, read)| fresh(*began) && read.peek().is_none()) {
-                Some((_, running)) => running.clone(),
-                None => {
-                    let snapshots = Arc::clone(self);
-                    let read = read();
-                    // A task of its own: a caller who gives up does not stop the read that others wait for.
-                    let task = tokio::spawn(async move {
-                        let snapshot = Arc::new(read.await?);
-                        snapshots.keep(now, &snapshot);
-                        Ok(snapshot)
-                    });
-                    let stopped =
-                        move |_| Err(Error::new(call, Fault::Unavailable("the read was stopped".into())));
-                    let running = task.map(move |result| result.unwrap_or_else(stopped)).boxed().shared();
-                    state.running = Some((now, running.clone()));
-                    running
-                }
+            let joined =
+                state.running.as_ref().filter(|(began, read)| fresh(*began) && read.peek().is_none());
+            if let Some((_, running)) = joined {
+                running.clone()
+            } else {
+                let snapshots = Arc::clone(self);
+                let read = read();
+                // A task of its own: a caller who gives up does not stop the read that others wait for.
+                let task = tokio::spawn(async move {
+                    let snapshot = Arc::new(read.await?);
+                    snapshots.keep(now, &snapshot);
+                    Ok(snapshot)
+                });
+                let stopped =
+                    move |_| Err(Error::new(call, Fault::Unavailable("the read was stopped".into())));
+                let running = task.map(move |result| result.unwrap_or_else(stopped)).boxed().shared();
+                state.running = Some((now, running.clone()));
+                running
             }
         };
         running.await

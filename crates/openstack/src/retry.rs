@@ -75,13 +75,11 @@ pub(crate) fn may_have_happened(trouble: Trouble) -> bool {
 /// Without a time named by the service: 200 ms doubling to 5 s, of which a random half is taken off. With one:
 /// that time, and up to a tenth more so that the callers do not come back together.
 pub(crate) fn pause(attempt: u32, after: Option<Duration>, random: f64) -> Duration {
-    match after {
-        Some(after) => after.mul_f64(1.0 + random / 10.0),
-        None => {
-            let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-            full.mul_f64(0.5 + random / 2.0)
-        }
+    if let Some(after) = after {
+        return after.mul_f64(1.0 + random / 10.0);
     }
+    let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    full.mul_f64(0.5 + random / 2.0)
 }
 
 /// `Retry-After`: seconds, or a date that is compared with the answer's own `Date`, so that clocks may differ.

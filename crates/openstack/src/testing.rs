@@ -8,7 +8,6 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 
 use crate::auth::{AuthConfig, Credentials, Domain, Project, Scope, User};
@@ -22,7 +21,6 @@ pub(crate) type Outcome = Result<Response<Bytes>, TransportError>;
 /// A request as the cloud saw it.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
-    pub at: Instant,
     /// `GET http://nova/v2.1/servers?x=y`
     pub line: String,
     pub token: Option<String>,
@@ -83,7 +81,6 @@ impl Fake {
         let token =
             parts.headers.get("x-auth-token").and_then(|token| token.to_str().ok()).map(str::to_owned);
         let seen = Seen {
-            at: Instant::now(),
             line: format!("{} {}", parts.method, parts.uri),
             token,
             headers: parts.headers,

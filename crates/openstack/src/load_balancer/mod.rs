@@ -11,6 +11,7 @@ pub use types::{
     MemberSet, Pool, PoolCreate, PoolUpdate, ProvisioningStatus, SessionPersistence,
 };
 
+use futures::future::join_all;
 use http::Method;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -163,11 +164,18 @@ impl LoadBalancing {
         self.session.done(call.body("members", members)?).await
     }
 
-    /// The health monitors of a load balancer's pools.
+    /// The health monitors of a load balancer's pools. Octavia cannot list them by load balancer: this reads the
+    /// pools first; who has them asks [`Self::monitors_of`].
     pub async fn health_monitors(&self, load_balancer: &LoadBalancerId) -> Result<Vec<HealthMonitor>, Error> {
-        let call = Call::get("loadbalancer_healthmonitor_list", OCTAVIA, "lbaas/healthmonitors", &[])?
-            .query("loadbalancer_id", load_balancer.as_str());
-        self.session.list(call, "healthmonitors").await
+        self.monitors_of(&self.pools(load_balancer).await?).await
+    }
+
+    /// The health monitors of these pools, one read each, together.
+    pub async fn monitors_of(&self, pools: &[Pool]) -> Result<Vec<HealthMonitor>, Error> {
+        let ids = pools.iter().filter_map(|pool| pool.healthmonitor_id.as_ref());
+        let found = join_all(ids.map(|id| self.health_monitor(id))).await;
+        // One that was deleted since the pools were read is none.
+        found.into_iter().filter(|found| !found.as_ref().is_err_and(Error::is_not_found)).collect()
     }
 
     /// One health monitor.

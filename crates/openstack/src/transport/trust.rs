@@ -1,6 +1,6 @@
 //! Whom TLS trusts when a CA file is given: the certificates in it and nobody else.
 //!
-//! WebPKI refuses a server whose certificate is marked as a CA, which is what `openssl req -x509` makes. Operators
+//! `rustls` refuses a server whose certificate is marked as a CA, which is what `openssl req -x509` makes. Operators
 //! give just that certificate as their CA file, and it worked with the programs before ours: so a server that shows
 //! a certificate which stands in the file, byte for byte, is trusted for the names in it.
 
@@ -72,7 +72,7 @@ impl ServerCertVerifier for GivenOnly {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.chains.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // WebPKI looks at the dates first, so an expired certificate does not come here.
+            // The verifier looks at the dates first, so an expired certificate does not come here.
             Err(Error::InvalidCertificate(CertificateError::Other(_))) if self.given.contains(end_entity) => {
                 rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())

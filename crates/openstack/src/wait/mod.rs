@@ -201,7 +201,9 @@ impl Shared {
         {
             let now = Instant::now();
             let mut state = self.lock();
-            missing.iter().for_each(|_| state.budget.take(now));
+            for _ in &missing {
+                state.budget.take(now);
+            }
         }
         sights.extend(join_all(missing.into_iter().map(|id| self.look_at(id))).await);
         sights

@@ -251,7 +251,7 @@ async fn a_minute_of_waiting_costs_at_most_the_budget() {
         }
     };
     let steady = async { waiter.settled(&"a".into(), start, 60 * SECOND).await };
-    let (_, error) = tokio::join!(stream, steady);
+    let ((), error) = tokio::join!(stream, steady);
     assert_eq!(error.unwrap_err().fault, Fault::Timeout);
     let looks = fake.seen().len() - before;
     assert!((30..=82).contains(&looks), "{looks} looks in {:?}", start.elapsed());

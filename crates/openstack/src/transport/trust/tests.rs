@@ -125,7 +125,7 @@ async fn an_intermediate_is_enough() {
 async fn a_self_signed_certificate_is_its_own_ca_file() {
     for is_ca in [IsCa::NoCa, IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
         let mut params = params(&["localhost"]);
-        params.is_ca = is_ca.clone();
+        params.is_ca = is_ca;
         let (identity, pem) = self_signed(&params);
         handshake(identity, None, trusting(&pem), "localhost")
             .await

@@ -1,0 +1,4 @@
+//! Whole calls against the cloud in process: token, repetition, fence, paging, secrets.
+
+mod calls;
+mod token;
