@@ -1,5 +1,8 @@
 //! The client: one place through which every request to the API server passes, limited, timed and fenced.
 
+#[cfg(test)]
+mod tests;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;

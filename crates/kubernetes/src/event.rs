@@ -4,6 +4,8 @@
 //! very many different things are said is cut down, as client-go does it, so that a loop cannot fill etcd.
 
 mod correlate;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -75,8 +75,8 @@ fn service(name: &str, uid: &str, version: u32, port: u16) -> Value {
     })
 }
 
-fn event(kind: &str, object: Value) -> Value {
-    json!({"type": kind, "object": object})
+fn event(kind: &str, object: impl Into<Value>) -> Value {
+    json!({"type": kind, "object": object.into()})
 }
 
 /// The change in a few words.
