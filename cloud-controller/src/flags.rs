@@ -9,12 +9,13 @@ mod controllers;
 mod tests;
 mod without_effect;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
 use host::flags::{LogFlags, StringSlice, boolean, duration, joined};
 use host::tls::{Certificate, MinVersion};
+use kubernetes::ConnectOptions;
 
 pub use controllers::{ControllerName, Controllers};
 use without_effect::WithoutEffect;
@@ -172,15 +173,6 @@ pub(crate) struct Access {
     /// Paths that anybody may read; a trailing * stands for everything below.
     #[arg(long, value_name = "PATHS", default_value = "/healthz,/readyz,/livez", action = ArgAction::Append)]
     authorization_always_allow_paths: Vec<StringSlice>,
-    /// How long the answer to a token is kept.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) authentication_token_webhook_cache_ttl: Duration,
-    /// How long a granted access is kept.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) authorization_webhook_cache_authorized_ttl: Duration,
-    /// How long a refused access is kept.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(crate) authorization_webhook_cache_unauthorized_ttl: Duration,
 }
 
 impl Flags {
@@ -220,6 +212,23 @@ impl Flags {
     /// The given flags that change nothing, to be told once.
     pub fn ignored(&self) -> Vec<String> {
         self.without_effect.given().into_iter().chain(self.logs.ignored()).collect()
+    }
+
+    /// The path of cloud.conf.
+    pub fn cloud_config(&self) -> &Path {
+        Path::new(&self.provider.cloud_config)
+    }
+
+    /// How to reach the Kubernetes API.
+    pub fn connect_options(&self) -> ConnectOptions {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        ConnectOptions {
+            kubeconfig: given(&self.api.kubeconfig).map(PathBuf::from),
+            master: given(&self.api.master),
+            qps: self.api.kube_api_qps,
+            burst: self.api.kube_api_burst,
+            user_agent: concat!("openstack-cloud-controller-manager/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
     }
 
     /// Which controllers run.

@@ -10,6 +10,7 @@
 //! Both controllers take keys from a [`queue`], decide in pure functions and act through the two clients that
 //! `app` hands them.
 
+pub mod app;
 pub mod config;
 pub mod flags;
 pub mod load_balancer;

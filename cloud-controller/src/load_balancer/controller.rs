@@ -107,13 +107,14 @@ impl Controller {
         }
     }
 
-    /// Runs until `cancel` is cancelled, then waits for the work in flight, as long as the queue allows.
-    pub async fn run(self, cancel: CancellationToken) {
+    /// Runs until `cancel` is cancelled, then waits for the work in flight, as long as the queue allows. Returns how many
+    /// runs had to be abandoned.
+    pub async fn run(self, cancel: CancellationToken) -> usize {
         let Self { work, queue, service_changes, node_changes } = self;
         // No decision on half a list.
         let synced = async { tokio::join!(work.services.ready(), work.nodes.ready()) };
         if cancel.run_until_cancelled(synced).await.is_none() {
-            return;
+            return 0;
         }
         work.refresh_nodes();
         let watching = async {
@@ -129,7 +130,7 @@ impl Controller {
                 async move { work.reconcile(&key).await }
             }
         });
-        tokio::join!(cancel.run_until_cancelled(watching), reconciling);
+        tokio::join!(cancel.run_until_cancelled(watching), reconciling).1
     }
 }
 

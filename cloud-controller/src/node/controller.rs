@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::future::join_all;
 use kubernetes::{Change, Changes, Cluster, EventTarget, EventType, Node, NodeInit, Recorder, Store};
 use openstack::{Cloud, Inventory, Ports, ServerId, Servers};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -301,9 +301,9 @@ impl Work {
                 return;
             }
         };
-        let work = nodes.iter().map(|node| self.refresh_one(node, &servers, &ports));
-        let written: usize =
-            futures::stream::iter(work).buffer_unordered(WORKERS).collect::<Vec<_>>().await.iter().sum();
+        // The client-side limit of the Kubernetes API spreads the writes.
+        let work: Vec<_> = nodes.iter().map(|node| self.refresh_one(node, &servers, &ports)).collect();
+        let written: usize = join_all(work).await.into_iter().sum();
         debug!(nodes = nodes.len(), written, took = ?began.elapsed(), "addresses of nodes refreshed");
     }
 

@@ -1,0 +1,35 @@
+//! `--dry-run`: what would be written is told and not written, by construction and not by good will.
+
+use futures::StreamExt as _;
+use futures::stream;
+use kubernetes::{Chunks, Cluster};
+use serde_json::Value;
+use tokio::sync::watch;
+use tracing::info;
+
+use super::Fences;
+
+/// Fences that no write passes, whatever the controllers try.
+pub(super) fn closed_fences() -> Fences {
+    Fences { kubernetes: Some(watch::channel(None).1), openstack: Some(watch::channel(None).1) }
+}
+
+/// A cluster for events alone: they are logged.
+pub(super) fn logged_events() -> Cluster {
+    Cluster::from_service(tower::service_fn(|request: http::Request<bytes::Bytes>| async move {
+        let event: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let text =
+            |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        info!(
+            kind = text("/involvedObject/kind"),
+            namespace = text("/involvedObject/namespace"),
+            name = text("/involvedObject/name"),
+            reason = text("/reason"),
+            message = text("/message"),
+            "event, not written"
+        );
+        let body = request.into_body();
+        let chunks: Chunks = stream::once(async { Ok(body) }).boxed();
+        Ok::<_, tower::BoxError>(http::Response::new(chunks))
+    }))
+}
