@@ -1,0 +1,39 @@
+# Commands for people and for CI. `make` alone lists them.
+# Machine needed: Linux, Rust 1.95, Go 1.26, Python 3.11. The laboratory (test, bench, demo) also needs root, apt and a network.
+
+.DEFAULT_GOAL := help
+.PHONY: help check test bench demo fmt lint lint-deny doc unit clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: lint unit doc ## format, lints, unit tests, documentation: no root, no laboratory
+
+test: ## check, then the end-to-end tests on a real OpenStack and Kubernetes (the laboratory)
+	@tests/full
+
+bench: ## what the controller costs on the laboratory: API calls and times, as a table
+	@tests/demo/bench
+
+demo: ## the controller at work on the laboratory, step by step
+	@tests/demo/demo
+
+fmt: ## format the sources
+	cargo fmt --all
+
+lint: ## formatting and lints
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+lint-deny: ## licences, bans and sources of dependencies; needs cargo-deny (cargo install --locked cargo-deny)
+	cargo deny --locked --workspace check bans licenses sources
+
+doc: ## documentation of our crates, where a warning is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+unit: ## unit tests, tests of the repository, tests of the laboratory's own code
+	cargo test --locked --workspace --quiet
+	cd tests/lab && python3 -m unittest --quiet
+
+clean: ## delete what was built; the laboratory's cache stays (tests/lab/lab down stops it)
+	cargo clean

@@ -1,0 +1,8 @@
+//! Tests of the repository itself: its sources are read as text and held to the rules that ARCHITECTURE.md states.
+//!
+//! A rule that a compiler or clippy can hold is not here; see `[workspace.lints]` and `clippy.toml`.
+
+mod architecture;
+mod pages;
+mod sources;
+mod tree;
