@@ -72,7 +72,8 @@ fn filter(verbosity: u8) -> Targets {
         // kube repeats at `warn` what its caller is told by an error.
         (*name, if name.starts_with("kube") { LevelFilter::ERROR } else { LevelFilter::WARN })
     });
-    Targets::new().with_default(level).with_targets(dependencies)
+    // Names are compared by prefix, and this one of ours begins like one of theirs.
+    Targets::new().with_default(level).with_targets(dependencies).with_target("kubernetes", level)
 }
 
 #[cfg(test)]
@@ -88,6 +89,7 @@ mod tests {
         {
             let filter = filter(verbosity);
             assert!(filter.would_enable("cloud_controller::node", &level), "{verbosity}");
+            assert!(filter.would_enable("kubernetes::lease", &level), "{verbosity}");
             assert!(!filter.would_enable("hyper_util::client", &Level::INFO), "{verbosity}");
             assert!(!filter.would_enable("kube_client::client", &Level::WARN), "{verbosity}");
         }
