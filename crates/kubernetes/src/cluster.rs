@@ -23,11 +23,13 @@ use tower::{BoxError, Service, ServiceExt as _};
 use crate::error::Error;
 use crate::fence::Fence;
 use crate::limiter::{Limiter, Priority};
+use crate::metrics::Metrics;
 
 /// A Kubernetes cluster as seen by one account. Clones share connections and rate limit.
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
+    metrics: Metrics,
     limiter: Limiter,
     fence: Option<Fence>,
 }
@@ -100,8 +102,27 @@ impl Call {
 }
 
 impl Cluster {
-    pub(crate) fn new(client: Client, limiter: Limiter) -> Self {
-        Self { client, limiter, fence: None }
+    /// A cluster behind `service`, which reaches the API server at `host`.
+    pub(crate) fn over<S, B>(service: S, host: &str, limiter: Limiter) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let metrics = Metrics::default();
+        let (counts, host) = (metrics.clone(), host.to_owned());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (service, counts, host) = (service.clone(), counts.clone(), host.clone());
+            async move {
+                let (method, start) = (request.method().clone(), Instant::now());
+                let answer = service.oneshot(request).await;
+                let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+                counts.request(&host, &method, code, start.elapsed());
+                answer
+            }
+        });
+        Self { client: Client::new(service, "default"), metrics, limiter, fence: None }
     }
 
     /// A cluster behind `service` instead of a network, without rate limit. Must be called within a tokio runtime.
@@ -118,7 +139,12 @@ impl Cluster {
                 Ok::<_, BoxError>(service.oneshot(request).await?.map(ChunkedBody))
             }
         });
-        Self::new(Client::new(service, "default"), Limiter::unlimited())
+        Self::over(service, "in-process", Limiter::unlimited())
+    }
+
+    /// What this cluster and its clones count.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// The same cluster with writes of objects only while `fence` allows it; events and leases are not held back.
@@ -197,13 +223,33 @@ impl Cluster {
 struct WireStatus {
     reason: String,
     message: String,
+    details: WireDetails,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireDetails {
+    causes: Vec<WireCause>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireCause {
+    field: String,
 }
 
 /// Reads the API's `Status`; a proxy's page in its place is not quoted.
 fn refusal(call: &'static str, code: u16, headers: &HeaderMap, body: &[u8]) -> Error {
-    let status: WireStatus = serde_json::from_slice(body).unwrap_or_default();
+    let mut status: WireStatus = serde_json::from_slice(body).unwrap_or_default();
     let retry_after =
         headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+    // A patch that names another uid is answered as a change of an immutable field, a deletion as a conflict. Both say
+    // that the object is not the one that was meant.
+    let mut code = code;
+    if code == 422 && status.details.causes.iter().any(|cause| cause.field == "metadata.uid") {
+        code = 409;
+        "Conflict".clone_into(&mut status.reason);
+    }
     Error::api(call, code, &status.reason, &status.message, retry_after)
 }
 

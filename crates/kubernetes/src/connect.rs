@@ -6,10 +6,11 @@ use std::time::Duration;
 use http::header::{HeaderValue, USER_AGENT};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use kube::Config;
 use kube::client::{Body, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
-use tower::{BoxError, ServiceBuilder};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
 use crate::cluster::Cluster;
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub struct ConnectOptions {
     /// `User-Agent` of every request.
     pub user_agent: String,
 }
+
+type ApiService = BoxCloneSyncService<http::Request<Body>, http::Response<hyper::body::Incoming>, BoxError>;
 
 /// Longest time to establish a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,8 +53,9 @@ impl Cluster {
             let agent = HeaderValue::from_str(&options.user_agent).map_err(|error| setup(error.into()))?;
             config.headers.push((USER_AGENT, agent));
         }
-        let client = client(&config).map_err(|error| setup(error.into()))?;
-        Ok(Self::new(client, Limiter::new(options.qps, options.burst)))
+        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        let service = service(&config).map_err(|error| setup(error.into()))?;
+        Ok(Self::over(service, &host, Limiter::new(options.qps, options.burst)))
     }
 }
 
@@ -85,7 +89,7 @@ async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Err
 
 /// kube's usual stack without its retries (each caller knows better what may be repeated, and for how long), without its
 /// request log, and with keep-alive probes on the connections.
-fn client(config: &Config) -> Result<Client, kube::Error> {
+fn service(config: &Config) -> Result<ApiService, kube::Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -102,7 +106,7 @@ fn client(config: &Config) -> Result<Client, kube::Error> {
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .service(http);
-    Ok(Client::new(service, config.default_namespace.clone()))
+    Ok(BoxCloneSyncService::new(service.map_err(BoxError::from)))
 }
 
 #[cfg(test)]

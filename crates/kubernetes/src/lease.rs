@@ -90,6 +90,7 @@ type Mirror = Box<dyn Fn(Option<WriteWindow>) + Send + Sync>;
 impl Leadership {
     /// A candidate; nothing is sent yet. With a recorder, taking and giving up the lead are told as events on the Lease.
     pub fn new(cluster: Cluster, options: LeaseOptions, recorder: Option<Recorder>) -> Self {
+        cluster.metrics().leading(&options.name, false);
         let window = Arc::new(watch::Sender::new(None));
         Self { cluster, options, recorder, window, mirror: None, observed: None, renewed: None }
     }
@@ -214,6 +215,9 @@ impl Leadership {
                 Err(error) => return Err(error),
             }
         }
+        if self.renewed.is_some() {
+            self.cluster.metrics().slow_path(&self.options.name);
+        }
         let found = self.cluster.read_lease(&self.options, timeout).await?;
         self.observe(found);
         let next = Observed::next(self.observed.as_ref(), &self.options, Instant::now());
@@ -263,6 +267,7 @@ impl Leadership {
     }
 
     fn publish(&self, window: Option<WriteWindow>) {
+        self.cluster.metrics().leading(&self.options.name, window.is_some());
         if let Some(mirror) = &self.mirror {
             mirror(window);
         }

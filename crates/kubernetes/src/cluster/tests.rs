@@ -224,3 +224,29 @@ async fn answers_that_are_not_kubernetes_are_not_quoted() {
     let error = cluster.read_node("n1").await.unwrap_err();
     assert!(error.is_transient() && !error.to_string().contains("secret"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn another_uid_is_a_conflict_however_the_server_puts_it() {
+    let invalid = json!({
+        "kind": "Status", "code": 422, "reason": "Invalid", "message": "field is immutable",
+        "details": {"causes": [{"reason": "FieldValueInvalid", "field": "metadata.uid"}]}
+    });
+    let (cluster, _) = scripted([Answer::json(422, &invalid)]);
+    assert!(cluster.add_service_finalizer(&front(), "f").await.unwrap_err().is_conflict());
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_are_counted_by_code() {
+    let (cluster, _) = scripted([Answer::refusal(404, "NotFound")]);
+    let _ = cluster.read_node("n1").await;
+    cluster.read_node("n1").await.unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    cluster.metrics().register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for code in ["200", "404"] {
+        let line =
+            format!("rest_client_requests_total{{code=\"{code}\",host=\"in-process\",method=\"GET\"}} 1\n");
+        assert!(text.contains(&line), "{text}");
+    }
+}
