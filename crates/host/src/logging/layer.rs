@@ -12,7 +12,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Format;
-use crate::text::{chain, printable};
+use crate::Chain;
+use crate::text::printable;
 
 /// Longest message and value, in bytes.
 const MESSAGE_LIMIT: usize = 8192;
@@ -96,7 +97,7 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.text(field, &chain(value));
+        self.text(field, &Chain(value).to_string());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {

@@ -120,7 +120,7 @@ impl Reloaded {
                     // Perhaps only half of the pair has been written; the next look may find both.
                     Err(error) => {
                         tracing::warn!(
-                            error = crate::text::chain(&error),
+                            error = %crate::Chain(&error),
                             "serving certificate not replaced"
                         );
                     }
