@@ -57,6 +57,16 @@ pub(crate) fn fault(
     }
 }
 
+/// The service's own words, where a fault has no room for them.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Remark(String);
+
+/// What the service says besides that something does not exist: in a create it is something that we named.
+pub(crate) fn remark(status: StatusCode, body: &[u8]) -> Option<Remark> {
+    read(status, body).map(|said| Remark(said.text()))
+}
+
 /// The id under which the service's logs know the request.
 pub(crate) fn request_id(headers: &http::HeaderMap) -> Option<Box<str>> {
     let id = headers

@@ -258,6 +258,11 @@ fn judge(
     let after = retry::retry_after(response.headers());
     let trouble = Trouble::Status { status, named_a_time: after.is_some() };
     let mut error = Error::new(call.name, answer::fault(Some(call.service), status, after, response.body()));
+    if error.is_not_found()
+        && let Some(remark) = answer::remark(status, response.body())
+    {
+        error = error.caused_by(remark);
+    }
     error.request_id = request_id;
     error.uncertain = call.is_write() && retry::may_have_happened(trouble);
     let cure = match (status.as_u16(), version) {

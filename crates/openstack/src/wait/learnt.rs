@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::Goal;
 use crate::ids::LoadBalancerId;
 use crate::load_balancer::{LoadBalancer, ProvisioningStatus};
 
@@ -46,7 +47,7 @@ impl Learnt {
                 estimate.deviation += ((time - estimate.mean).abs() - estimate.deviation) / 4.0;
                 estimate.mean += (time - estimate.mean) / 4.0;
             })
-            .or_insert(Estimate { mean: time, deviation: time / 2.0 });
+            .or_insert(Estimate { mean: time, deviation: time / 8.0 });
     }
 
     /// A load balancer was seen.
@@ -71,14 +72,14 @@ impl Learnt {
         })
     }
 
-    /// The same for a change of which only the load balancer is known: one never seen is being created, others are
-    /// being updated.
-    pub(super) fn guess(&self, id: &LoadBalancerId) -> Duration {
+    /// The same for a change that was not seen yet. Unless it is a deletion, a load balancer never seen is being
+    /// created, and others are being updated.
+    pub(super) fn guess(&self, id: &LoadBalancerId, goal: Goal) -> Duration {
         let known = self.providers.get(id);
-        let status = if known.is_some() {
-            ProvisioningStatus::PendingUpdate
-        } else {
-            ProvisioningStatus::PendingCreate
+        let status = match (goal, known) {
+            (Goal::Gone, _) => ProvisioningStatus::PendingDelete,
+            (Goal::Settled, Some(_)) => ProvisioningStatus::PendingUpdate,
+            (Goal::Settled, None) => ProvisioningStatus::PendingCreate,
         };
         known.or(self.latest.as_ref()).map_or(Duration::ZERO, |provider| {
             self.seldom_before(&Kind { provider: provider.clone(), status })
@@ -96,13 +97,13 @@ mod tests {
         let mut learnt = Learnt::default();
         assert_eq!(learnt.seldom_before(&kind()), Duration::ZERO);
         learnt.took(kind(), Duration::from_secs(10));
-        assert_eq!(learnt.seldom_before(&kind()), Duration::ZERO, "one sample is little");
+        assert_eq!(learnt.seldom_before(&kind()), Duration::from_millis(7_500), "one sample is little");
         for seconds in [10, 11, 10, 9, 10, 10] {
             learnt.took(kind(), Duration::from_secs(seconds));
         }
         let steady = learnt.seldom_before(&kind()).as_secs_f64();
         assert!((6.0..9.0).contains(&steady), "{steady}");
-        for seconds in [60, 1, 40, 2] {
+        for seconds in [60, 1, 40, 2, 50, 1] {
             learnt.took(kind(), Duration::from_secs(seconds));
         }
         assert!(learnt.seldom_before(&kind()) < Duration::from_secs(1));

@@ -31,8 +31,14 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(30);
 /// Latest first look, whatever was learnt: the guess may be about another kind of change.
 const LATEST_FIRST_LOOK: Duration = Duration::from_secs(1);
 
-/// Longest time without a look, whatever was learnt.
-const LONGEST_TRUST: Duration = Duration::from_secs(30);
+/// What a waiter waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// The end of any change.
+    Settled,
+    /// The end of a deletion.
+    Gone,
+}
 
 /// How a load balancer came to rest.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,10 +76,11 @@ struct State {
 
 struct Waiter {
     id: LoadBalancerId,
+    goal: Goal,
     since: Instant,
     pace: Pace,
-    /// What is being done to it, once seen.
-    kind: Option<Kind>,
+    /// What is being done to it, and from when on that is usually done; once seen.
+    kind: Option<(Kind, Instant)>,
     answer: oneshot::Sender<Result<Settlement, Error>>,
     /// The last look that failed.
     trouble: Option<Error>,
@@ -106,8 +113,29 @@ impl LoadBalancerWaiter {
         since: Instant,
         within: Duration,
     ) -> Result<Settlement, Error> {
+        self.wait(id, Goal::Settled, since, within).await
+    }
+
+    /// Waits until a load balancer whose deletion was accepted is gone, or in ERROR. The OVN driver shows it ACTIVE
+    /// for moments in between, when children go first; that ends nothing here.
+    pub async fn gone(
+        &self,
+        id: &LoadBalancerId,
+        since: Instant,
+        within: Duration,
+    ) -> Result<Settlement, Error> {
+        self.wait(id, Goal::Gone, since, within).await
+    }
+
+    async fn wait(
+        &self,
+        id: &LoadBalancerId,
+        goal: Goal,
+        since: Instant,
+        within: Duration,
+    ) -> Result<Settlement, Error> {
         let deadline = Instant::now() + within;
-        let (key, answer) = self.shared.enter(id, since);
+        let (key, answer) = self.shared.enter(id, goal, since);
         let place = Place { shared: &self.shared, key };
         match tokio::time::timeout_at(deadline, answer).await {
             Ok(Ok(result)) => result,
@@ -142,13 +170,14 @@ impl Shared {
     fn enter(
         self: &Arc<Self>,
         id: &LoadBalancerId,
+        goal: Goal,
         since: Instant,
     ) -> (u64, oneshot::Receiver<Result<Settlement, Error>>) {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
-        let first = since + state.learnt.guess(id).clamp(Pace::FIRST, LATEST_FIRST_LOOK);
+        let first = since + state.learnt.guess(id, goal).clamp(Pace::FIRST, LATEST_FIRST_LOOK);
         let pace = Pace::starting(first);
-        let waiter = Waiter { id: id.clone(), since, pace, kind: None, answer: sender, trouble: None };
+        let waiter = Waiter { id: id.clone(), goal, since, pace, kind: None, answer: sender, trouble: None };
         state.latest += 1;
         let key = state.latest;
         state.waiters.insert(key, waiter);
@@ -237,7 +266,7 @@ impl Shared {
             .collect();
         for (key, result) in settled {
             let Some(waiter) = waiters.remove(&key) else { continue };
-            if let Some(kind) = waiter.kind {
+            if let Some((kind, _)) = waiter.kind {
                 learnt.took(kind, began.saturating_duration_since(waiter.since));
             }
             if matches!(result, Ok(Settlement::Gone)) {
@@ -259,16 +288,20 @@ impl Waiter {
         match sight {
             Ok(None) => return Some(Ok(Settlement::Gone)),
             Ok(Some(found)) => match found.provisioning_status {
-                ProvisioningStatus::Active => return Some(Ok(Settlement::Active(found.clone()))),
+                ProvisioningStatus::Active if self.goal == Goal::Settled => {
+                    return Some(Ok(Settlement::Active(found.clone())));
+                }
                 ProvisioningStatus::Error => return Some(Ok(Settlement::Error(found.clone()))),
                 ProvisioningStatus::Deleted => return Some(Ok(Settlement::Gone)),
-                _ => {
-                    self.pace.looked(now);
-                    if self.kind.is_none() {
+                status => {
+                    if status.is_pending() && self.kind.is_none() {
                         let kind = Kind::of(found);
-                        let trusted = learnt.seldom_before(&kind).min(LONGEST_TRUST);
-                        self.pace.not_before(self.since + trusted);
-                        self.kind = Some(kind);
+                        let expected = self.since + learnt.seldom_before(&kind);
+                        self.kind = Some((kind, expected));
+                    }
+                    match self.kind {
+                        Some((_, expected)) if now < expected => self.pace.looked_early(now, expected),
+                        _ => self.pace.looked(now),
                     }
                 }
             },

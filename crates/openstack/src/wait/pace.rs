@@ -6,6 +6,8 @@ use tokio::time::Instant;
 
 const LONGEST_STEP: Duration = Duration::from_secs(1);
 const GROWTH: f64 = 1.3;
+/// Longest time without a look, whatever was learnt.
+const SPARSE: Duration = Duration::from_secs(2);
 
 /// Most looks at once after a quiet time.
 const BURST: f64 = 20.0;
@@ -41,11 +43,10 @@ impl Pace {
         }
     }
 
-    /// Nothing is expected before `at`; from there on in short steps again.
-    pub(super) fn not_before(&mut self, at: Instant) {
-        if at > self.next {
-            *self = Self::starting(at);
-        }
+    /// A look at `now` found nothing new, and little is expected before `expected`: now and then until there, from
+    /// there on in short steps.
+    pub(super) fn looked_early(&mut self, now: Instant, expected: Instant) {
+        *self = Self::starting(expected.min(now + SPARSE));
     }
 }
 
