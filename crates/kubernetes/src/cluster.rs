@@ -29,6 +29,8 @@ use crate::metrics::Metrics;
 #[derive(Clone)]
 pub struct Cluster {
     pub(crate) client: Client,
+    /// For the leader lease alone: a connection that died unnoticed costs it one attempt, never several.
+    lease_client: Client,
     metrics: Metrics,
     limiter: Limiter,
     fence: Option<Fence>,
@@ -102,8 +104,8 @@ impl Call {
 }
 
 impl Cluster {
-    /// A cluster behind `service`, which reaches the API server at `host`.
-    pub(crate) fn over<S, B>(service: S, host: &str, limiter: Limiter) -> Self
+    /// A cluster behind two services that reach the API server at `host`, one for everything and one for the lease.
+    pub(crate) fn over<S, B>(service: S, lease_service: S, host: &str, limiter: Limiter) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -111,18 +113,9 @@ impl Cluster {
         B::Error: Into<BoxError>,
     {
         let metrics = Metrics::default();
-        let (counts, host) = (metrics.clone(), host.to_owned());
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let (service, counts, host) = (service.clone(), counts.clone(), host.clone());
-            async move {
-                let (method, start) = (request.method().clone(), Instant::now());
-                let answer = service.oneshot(request).await;
-                let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-                counts.request(&host, &method, code, start.elapsed());
-                answer
-            }
-        });
-        Self { client: Client::new(service, "default"), metrics, limiter, fence: None }
+        let (client, lease_client) =
+            (counted(service, host, &metrics), counted(lease_service, host, &metrics));
+        Self { client, lease_client, metrics, limiter, fence: None }
     }
 
     /// A cluster behind `service` instead of a network, without rate limit. Must be called within a tokio runtime.
@@ -139,7 +132,7 @@ impl Cluster {
                 Ok::<_, BoxError>(service.oneshot(request).await?.map(ChunkedBody))
             }
         });
-        Self::over(service, "in-process", Limiter::unlimited())
+        Self::over(service.clone(), service, "in-process", Limiter::unlimited())
     }
 
     /// What this cluster and its clones count.
@@ -208,7 +201,8 @@ impl Cluster {
             body = Body::from(value.to_string().into_bytes());
         }
         let request = request.body(body).map_err(|error| transport(error.into()))?;
-        let response = self.client.send(request).await.map_err(|error| transport(error.into()))?;
+        let client = if call.priority == Priority::Lease { &self.lease_client } else { &self.client };
+        let response = client.send(request).await.map_err(|error| transport(error.into()))?;
         let (head, body) = response.into_parts();
         let body = body.collect_bytes().await.map_err(|error| transport(error.into()))?;
         if head.status.is_success() {
@@ -216,6 +210,28 @@ impl Cluster {
         }
         Err(refusal(call.name, head.status.as_u16(), &head.headers, &body))
     }
+}
+
+/// kube's client over `service`, with every request counted.
+fn counted<S, B>(service: S, host: &str, metrics: &Metrics) -> Client
+where
+    S: Service<Request<Body>, Response = Response<B>, Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    let (metrics, host) = (metrics.clone(), host.to_owned());
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (service, metrics, host) = (service.clone(), metrics.clone(), host.clone());
+        async move {
+            let (method, start) = (request.method().clone(), Instant::now());
+            let answer = service.oneshot(request).await;
+            let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+            metrics.request(&host, &method, code, start.elapsed());
+            answer
+        }
+    });
+    Client::new(service, "default")
 }
 
 #[derive(Default, Deserialize)]

@@ -31,6 +31,9 @@ pub struct ConnectOptions {
     pub user_agent: String,
 }
 
+/// Connections kept while nothing is sent.
+const IDLE: usize = 8;
+
 type ApiService = BoxCloneSyncService<http::Request<Body>, http::Response<hyper::body::Incoming>, BoxError>;
 
 /// Longest time to establish a connection.
@@ -54,8 +57,8 @@ impl Cluster {
             config.headers.push((USER_AGENT, agent));
         }
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-        let service = service(&config).map_err(|error| setup(error.into()))?;
-        Ok(Self::over(service, &host, Limiter::new(options.qps, options.burst)))
+        let service = |idle| service(&config, idle).map_err(|error| setup(error.into()));
+        Ok(Self::over(service(IDLE)?, service(1)?, &host, Limiter::new(options.qps, options.burst)))
     }
 }
 
@@ -64,6 +67,9 @@ async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Err
         let from = path.display().to_string();
         let setup = |source: BoxError| Error::Setup { from: from.clone().into(), source };
         let file = Kubeconfig::read_from(path).map_err(|error| setup(error.into()))?;
+        if cluster_of_context(&file).is_some_and(|cluster| cluster.proxy_url.is_some()) {
+            return Err(setup("proxy-url is not supported".into()));
+        }
         let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
             .await
             .map_err(|error| setup(error.into()))?;
@@ -87,9 +93,16 @@ async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Err
     Ok((config, from))
 }
 
+fn cluster_of_context(file: &Kubeconfig) -> Option<&kube::config::Cluster> {
+    let name = file.current_context.as_ref()?;
+    let context = file.contexts.iter().find(|context| context.name == *name)?.context.as_ref()?;
+    file.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()
+}
+
 /// kube's usual stack without its retries (each caller knows better what may be repeated, and for how long), without its
 /// request log, and with keep-alive probes on the connections.
-fn service(config: &Config) -> Result<ApiService, kube::Error> {
+/// `idle` connections at most are kept when nothing is sent.
+fn service(config: &Config, idle: usize) -> Result<ApiService, kube::Error> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -99,7 +112,8 @@ fn service(config: &Config) -> Result<ApiService, kube::Error> {
     tcp.set_keepalive_retries(Some(3));
     tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     let https = config.rustls_https_connector_with_connector(tcp)?;
-    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(https);
+    let mut http = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
+    let http = http.pool_max_idle_per_host(idle).build::<_, Body>(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
@@ -112,6 +126,16 @@ fn service(config: &Config) -> Result<ApiService, kube::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cluster_is_that_of_the_current_context() {
+        let file = Kubeconfig::from_yaml(
+            "current-context: b\ncontexts: [{name: a, context: {cluster: x}}, {name: b, context: {cluster: y}}]\n\
+             clusters: [{name: x, cluster: {server: 'https://x'}}, {name: y, cluster: {server: 'https://y', proxy-url: 'http://p'}}]\n",
+        )
+        .unwrap();
+        assert_eq!(cluster_of_context(&file).unwrap().proxy_url.as_deref(), Some("http://p"));
+    }
 
     #[tokio::test]
     async fn a_missing_kubeconfig_is_named() {

@@ -31,6 +31,12 @@ impl Answer {
         Self(code, pieces.map(Ok).boxed())
     }
 
+    /// The status line comes, the body does not.
+    pub(crate) fn broken() -> Self {
+        let error: BoxError = "connection reset".into();
+        Self(200, futures::stream::iter([Err(error)]).boxed())
+    }
+
     pub(crate) fn refusal(code: u16, reason: &str) -> Self {
         Self::json(
             code,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use kube::Api;
 use kube::runtime::watcher;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -59,8 +60,21 @@ impl<T: Object> Watch<T> {
         let store = Store::new();
         let changes = store.subscribe();
         let feed = store.clone();
-        tokio::spawn(async move { stop.run_until_cancelled(run(self.cluster, feed)).await });
+        tokio::spawn(async move { stop.run_until_cancelled(supervise(self.cluster, feed)).await });
         (store, changes)
+    }
+}
+
+/// Starts over should the watch ever panic: without it everything would stand still unnoticed.
+async fn supervise<T: Object>(cluster: Cluster, store: Store<T>) {
+    loop {
+        // The set aborts the watch when we are dropped.
+        let mut watch = JoinSet::new();
+        watch.spawn(run(cluster.clone(), store.clone()));
+        if let Some(Err(error)) = watch.join_next().await {
+            tracing::error!(kind = T::KIND, error = %printable(&error.to_string(), 512), "watch failed, starting over");
+        }
+        tokio::time::sleep(FIRST_PAUSE).await;
     }
 }
 

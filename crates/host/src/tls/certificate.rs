@@ -45,11 +45,22 @@ pub(super) fn resolver(certificate: &Certificate) -> Result<Arc<dyn ResolvesServ
     })
 }
 
+/// How long a certificate of ours is valid.
+const YEARS_VALID: i32 = 10;
+
 fn self_signed() -> Result<CertifiedKey, CertificateError> {
     let key = rcgen::KeyPair::generate().map_err(CertificateError::Make)?;
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let mut parameters = rcgen::CertificateParams::new(names).map_err(CertificateError::Make)?;
     parameters.distinguished_name.push(rcgen::DnType::CommonName, "localhost");
+    // Made anew at every start. A day back, for clients whose clocks are late.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let day = |date: jiff::civil::Date| {
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
+        rcgen::date_time_ymd(i32::from(date.year()), month, day)
+    };
+    parameters.not_before = day(today.saturating_sub(jiff::Span::new().days(1)));
+    parameters.not_after = day(today.saturating_add(jiff::Span::new().years(YEARS_VALID)));
     let certificate = parameters.self_signed(&key).map_err(CertificateError::Make)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     certified(vec![certificate.der().clone()], &key)

@@ -18,6 +18,8 @@ enum Script {
     Page(Vec<Value>, &'static str),
     Refuse(u16, &'static str),
     Stream(mpsc::UnboundedReceiver<Value>),
+    /// A body that breaks off.
+    Broken,
 }
 
 #[derive(Clone, Default)]
@@ -59,6 +61,7 @@ impl Server {
                     });
                     Answer::pieces(200, lines)
                 }
+                Some(Script::Broken) => Answer::broken(),
                 None => Answer::pieces(200, futures::stream::pending().boxed()),
             };
             async move { Ok(answer) }
@@ -247,4 +250,15 @@ async fn a_silent_connection_is_given_up() {
     let start = Instant::now();
     assert_eq!(next(&mut changes).await, "a 1 80 -> a 1 81");
     assert!(start.elapsed() < Duration::from_mins(6), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_in_the_middle_is_resumed() {
+    let server = Server::default().then(Script::List(vec![service("a", "1", 1, 80)])).then(Script::Broken);
+    let (server, events) = server.then_stream();
+    events.send(event("MODIFIED", service("a", "1", 2, 81))).unwrap();
+    let (_store, mut changes) = server.start(Cluster::services);
+    assert_eq!(next(&mut changes).await, "new a 1 80");
+    assert_eq!(next(&mut changes).await, "synced");
+    assert_eq!(next(&mut changes).await, "a 1 80 -> a 1 81");
 }
