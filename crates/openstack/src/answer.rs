@@ -18,6 +18,9 @@ use crate::catalog::ServiceType;
 use crate::error::Fault;
 use crate::text::printable;
 
+/// Largest body that is taken for an error's, in bytes.
+const LARGEST_ERROR: usize = 1 << 18;
+
 /// An error body that was understood.
 #[derive(Debug, PartialEq)]
 struct Said {
@@ -131,6 +134,9 @@ fn conflict(said: Option<Said>, message: String) -> Fault {
 
 /// Reads an error body; `None` if it is nobody's.
 fn read(status: StatusCode, body: &[u8]) -> Option<Said> {
+    if body.len() > LARGEST_ERROR {
+        return None;
+    }
     let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return None };
     let text = |object: &Map<String, Value>, key: &str| object.get(key)?.as_str().map(str::to_owned);
     if let Some(error) = body.get("NeutronError") {

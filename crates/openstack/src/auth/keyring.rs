@@ -21,6 +21,9 @@ pub(crate) struct Setup {
     pub transport: Transport,
 }
 
+/// How old a catalogue is at least before it is doubted.
+const FRESH: Duration = Duration::from_secs(60);
+
 /// The shared token.
 pub(crate) struct Keyring {
     state: Mutex<State>,
@@ -77,6 +80,16 @@ impl Keyring {
             }
         };
         running.await
+    }
+
+    /// A service cannot be reached where the catalogue says it is: the catalogue is read again, with a new token,
+    /// unless it is fresh.
+    pub(crate) fn doubt(self: &Arc<Self>) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if state.login.as_ref().is_some_and(|login| now >= login.begun + FRESH) {
+            drop(self.join_or_start(&mut state, now));
+        }
     }
 
     /// Replaces setup and token at once.
@@ -142,7 +155,8 @@ impl Keyring {
                 Ok(login)
             }
             Err(error) => {
-                state.hold = Some((Instant::now() + hold(state.failures), error.clone()));
+                let until = Instant::now() + hold(state.failures, error.is_transient());
+                state.hold = Some((until, error.clone()));
                 state.failures = state.failures.saturating_add(1);
                 tracing::warn!(service = "identity", %error, failures = state.failures, "no token");
                 Err(error)
@@ -155,9 +169,11 @@ impl Keyring {
     }
 }
 
-/// How long the next login waits after a number of earlier failures: 1 s doubling to 1 min.
-fn hold(failures: u32) -> Duration {
-    Duration::from_secs(1 << failures.min(6)).min(Duration::from_secs(60))
+/// How long the next login waits after a number of earlier failures: 1 s doubling to 1 min, but to 5 s only when
+/// Keystone could not be asked, so that its return is noticed soon.
+fn hold(failures: u32, transient: bool) -> Duration {
+    let longest = if transient { 5 } else { 60 };
+    Duration::from_secs((1 << failures.min(6)).min(longest))
 }
 
 impl fmt::Debug for Keyring {

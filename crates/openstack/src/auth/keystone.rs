@@ -34,6 +34,8 @@ pub(crate) struct Login {
     pub endpoints: BTreeMap<ServiceType, Url>,
     /// Nova's base, where the catalogue does not say its version.
     pub discovered: OnceCell<Url>,
+    /// When it was asked for.
+    pub begun: Instant,
     /// From here on it is renewed.
     pub renew_at: Instant,
     /// From here on it is not used.
@@ -158,6 +160,7 @@ fn read_login(
         identity,
         endpoints,
         discovered: OnceCell::new(),
+        begun,
         renew_at: begun + renewal(life),
         expires_at: begun + life,
     })

@@ -78,6 +78,9 @@ impl Session {
                     let pause = retry::pause(attempt, after, fastrand::f64());
                     let again = attempt < retry::MAX_ATTEMPTS && retry::may_repeat(&call.method, trouble);
                     if !again || Instant::now() + pause >= deadline {
+                        if trouble == Trouble::NotSent {
+                            self.shared.keyring.doubt();
+                        }
                         return Err(error);
                     }
                     attempt += 1;

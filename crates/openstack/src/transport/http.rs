@@ -1,6 +1,7 @@
 //! The transport of production: reqwest over rustls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
@@ -16,6 +17,10 @@ const LARGEST_BODY: usize = 64 << 20;
 /// Most redirects that one request follows.
 const MOST_REDIRECTS: usize = 5;
 
+/// How long an idle connection is kept. Proxies before OpenStack commonly close theirs after 10 s; a POST on a
+/// connection that is being closed is a POST that may have happened.
+const IDLE_CONNECTION: Duration = Duration::from_secs(8);
+
 /// Builds the HTTP transport. Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`); without a CA file the
 /// system's roots count, `SSL_CERT_FILE` and `SSL_CERT_DIR` included.
 pub fn reqwest(options: &TlsOptions) -> Result<Transport, TransportError> {
@@ -26,6 +31,7 @@ pub fn reqwest(options: &TlsOptions) -> Result<Transport, TransportError> {
     }
     let mut builder = ::reqwest::Client::builder()
         .connect_timeout(options.connect_timeout)
+        .pool_idle_timeout(IDLE_CONNECTION)
         .redirect(::reqwest::redirect::Policy::none())
         .tls_backend_rustls();
     match &options.ca_pem {
@@ -115,8 +121,6 @@ async fn read(mut response: ::reqwest::Response) -> Result<Response<Bytes>, Tran
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tower::ServiceExt as _;

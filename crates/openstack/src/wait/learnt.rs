@@ -44,10 +44,10 @@ impl Learnt {
         self.estimates
             .entry(kind)
             .and_modify(|estimate| {
-                estimate.deviation += ((time - estimate.mean).abs() - estimate.deviation) / 4.0;
+                estimate.deviation += ((time - estimate.mean).abs() - estimate.deviation) / 2.0;
                 estimate.mean += (time - estimate.mean) / 4.0;
             })
-            .or_insert(Estimate { mean: time, deviation: time / 8.0 });
+            .or_insert(Estimate { mean: time, deviation: time / 4.0 });
     }
 
     /// A load balancer was seen.
@@ -97,12 +97,12 @@ mod tests {
         let mut learnt = Learnt::default();
         assert_eq!(learnt.seldom_before(&kind()), Duration::ZERO);
         learnt.took(kind(), Duration::from_secs(10));
-        assert_eq!(learnt.seldom_before(&kind()), Duration::from_millis(7_500), "one sample is little");
+        assert_eq!(learnt.seldom_before(&kind()), Duration::from_secs(5), "one sample is little");
         for seconds in [10, 11, 10, 9, 10, 10] {
             learnt.took(kind(), Duration::from_secs(seconds));
         }
         let steady = learnt.seldom_before(&kind()).as_secs_f64();
-        assert!((6.0..9.0).contains(&steady), "{steady}");
+        assert!((8.0..9.9).contains(&steady), "{steady}");
         for seconds in [60, 1, 40, 2, 50, 1] {
             learnt.took(kind(), Duration::from_secs(seconds));
         }

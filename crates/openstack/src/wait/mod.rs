@@ -208,7 +208,9 @@ impl Shared {
         let mut state = self.lock();
         state.budget.take(now);
         let near = state.waiters.values().filter(|waiter| waiter.pace.is_near(now));
-        near.map(|waiter| waiter.id.clone()).collect()
+        let due: BTreeSet<_> = near.map(|waiter| waiter.id.clone()).collect();
+        tracing::trace!(due = due.len(), waiting = state.waiters.len(), budget = %state.budget, "looking");
+        due
     }
 
     async fn look(&self, due: &BTreeSet<LoadBalancerId>) -> BTreeMap<LoadBalancerId, Sight> {

@@ -1,5 +1,6 @@
 //! When to look again: steps of one waiter, and the budget of all.
 
+use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -74,15 +75,21 @@ impl Budget {
         self.looks -= 1.0;
     }
 
-    /// How long after the last look the next may be: at once from a full bucket, once a second from an empty one,
+    /// How long after the last look the next may be: at once while half is left, once a second from an empty bucket,
     /// and in between the slower the less is left, so that a latecomer still finds some.
     pub(super) fn spacing(&mut self, now: Instant) -> Duration {
         self.refill(now);
         if self.looks < 1.0 {
             return Duration::from_secs_f64((1.0 - self.looks) / RATE);
         }
-        let used = 1.0 - self.looks / BURST;
+        let used = (1.0 - 2.0 * self.looks / BURST).max(0.0);
         Duration::from_secs_f64(used * used / RATE)
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1}", self.looks)
     }
 }
 

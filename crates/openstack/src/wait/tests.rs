@@ -121,7 +121,7 @@ async fn what_is_learnt_saves_looks_and_keeps_the_delay_small() {
     let (first, last) = (looks[0], looks[11]);
     assert!(first.0 <= 20 && first.1 <= SECOND, "{looks:?}");
     assert!(last.0 <= 12 && last.1 <= ms(200), "{looks:?}");
-    assert!(looks[1..].iter().all(|look| look.1 <= ms(600)), "{looks:?}");
+    assert!(looks[4..].iter().all(|look| look.1 <= ms(400)), "{looks:?}");
 }
 
 #[tokio::test(start_paused = true)]

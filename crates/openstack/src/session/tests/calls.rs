@@ -171,6 +171,14 @@ async fn errors_name_call_fault_and_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_found_in_a_create_is_told_by_the_cause() {
+    let (cloud, _fake) = cloud([Some(octavia(404, "Subnet x not found."))]);
+    let error = create(&cloud).await.unwrap_err();
+    assert_eq!(error.to_string(), "loadbalancer_create: not found (request id req-cloud)");
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "Subnet x not found.");
+}
+
+#[tokio::test(start_paused = true)]
 async fn writes_are_fenced_and_reads_are_not() {
     let found = || Some(answer(200, &json!({"loadbalancer": {"id": "l"}})));
     let (cloud, fake) = cloud([found(), Some(answer(204, &Value::Null)), found(), None]);

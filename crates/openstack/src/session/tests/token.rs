@@ -161,6 +161,18 @@ async fn the_services_are_those_of_the_region() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_catalogue_is_read_again_when_a_service_cannot_be_reached() {
+    let (session, fake) = testing::session(|_| Err(TransportError::Connect("refused".into())));
+    let cloud = Cloud::new(session);
+    for (wait, logins) in [(0_u32, 1), (30, 1), (60, 2), (1, 2)] {
+        tokio::time::sleep(SECOND * wait).await;
+        assert!(matches!(get(&cloud).await.unwrap_err().fault, Fault::Transport(_)));
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(fake.logins(), logins);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_base_url_is_asked_for_the_identity_api() {
     let requests: Arc<Mutex<Vec<String>>> = Arc::default();
     let log = Arc::clone(&requests);
