@@ -90,7 +90,6 @@ type Mirror = Box<dyn Fn(Option<WriteWindow>) + Send + Sync>;
 impl Leadership {
     /// A candidate; nothing is sent yet. With a recorder, taking and giving up the lead are told as events on the Lease.
     pub fn new(cluster: Cluster, options: LeaseOptions, recorder: Option<Recorder>) -> Self {
-        cluster.metrics().leading(&options.name, false);
         let window = Arc::new(watch::Sender::new(None));
         Self { cluster, options, recorder, window, mirror: None, observed: None, renewed: None }
     }
@@ -267,7 +266,6 @@ impl Leadership {
     }
 
     fn publish(&self, window: Option<WriteWindow>) {
-        self.cluster.metrics().leading(&self.options.name, window.is_some());
         if let Some(mirror) = &self.mirror {
             mirror(window);
         }

@@ -1,4 +1,4 @@
-//! Metrics about requests and leadership. Do not change names and labels: dashboards and alerts use client-go's.
+//! Metrics about requests. Do not change names and labels: dashboards and alerts use client-go's.
 
 use std::time::Duration;
 
@@ -6,16 +6,14 @@ use http::Method;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// What one [`Cluster`](crate::Cluster) and the leader elections over it count. Clones share the counts.
+/// What one [`Cluster`](crate::Cluster) counts. Clones share the counts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<VerbLabels, Histogram, fn() -> Histogram>,
-    leader: Family<LeaseLabels, Gauge>,
     slow_paths: Family<LeaseLabels, Counter>,
 }
 
@@ -45,7 +43,6 @@ impl Default for Metrics {
         Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
-            leader: Family::default(),
             slow_paths: Family::default(),
         }
     }
@@ -58,8 +55,6 @@ impl Metrics {
         registry.register("rest_client_requests", help, self.requests.clone());
         let help = "Request latency in seconds until the answer begins, by verb and host";
         registry.register("rest_client_request_duration_seconds", help, self.durations.clone());
-        let help = "Whether this process is the leader of the lease of that name: 1 or 0";
-        registry.register("leader_election_master_status", help, self.leader.clone());
         let help = "Renewals that had to read the lease first";
         registry.register("leader_election_slowpath", help, self.slow_paths.clone());
     }
@@ -72,10 +67,6 @@ impl Metrics {
             .get_or_create(&VerbLabels { host: host.clone(), verb: method.clone() })
             .observe(took.as_secs_f64());
         self.requests.get_or_create(&RequestLabels { code, host, method }).inc();
-    }
-
-    pub(crate) fn leading(&self, lease: &str, leading: bool) {
-        self.leader.get_or_create(&LeaseLabels { name: lease.to_owned() }).set(i64::from(leading));
     }
 
     pub(crate) fn slow_path(&self, lease: &str) {
