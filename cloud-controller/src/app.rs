@@ -140,6 +140,7 @@ impl Program {
         let node_metrics = node::NodeMetrics::default();
         let load_balancer_metrics = load_balancer::Metrics::default();
         let mut registry = host::metrics::registry();
+        cluster.metrics().register(&mut registry);
         session.metrics().register(&mut registry);
         metrics.register(&mut registry);
         queue_metrics.register(&mut registry);
