@@ -1,8 +1,8 @@
 //! Initialises new Nodes as they appear, and keeps the addresses of the others up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -72,6 +72,8 @@ struct Work {
     dry_run: bool,
     /// Which Node is being given which server, until the watch shows it.
     claims: Mutex<BTreeMap<ServerId, Arc<Node>>>,
+    /// UIDs of Nodes that are initialised, though the watch still shows them otherwise.
+    initialised: Mutex<BTreeSet<String>>,
 }
 
 /// Why a Node could not be initialised.
@@ -103,6 +105,7 @@ impl Controller {
             metrics: dependencies.metrics,
             dry_run: dependencies.dry_run,
             claims: Mutex::default(),
+            initialised: Mutex::default(),
         };
         Self {
             work: Arc::new(work),
@@ -140,13 +143,19 @@ impl Work {
             match changes.next().await {
                 Change::Synced => lane = Lane::Edit,
                 Change::Applied { old, new } => {
+                    if !plan::is_uninitialised(&new) {
+                        locked(&self.initialised).remove(&new.uid);
+                    }
                     let to_do =
                         plan::is_uninitialised(&new) || !metadata::labels_to_follow(&new.labels).is_empty();
                     if to_do && old.is_none_or(|old| plan::is_news(&old, &new)) {
                         queue.add(new.name.clone(), lane);
                     }
                 }
-                Change::Deleted(last) => self.claims().retain(|_, holder| holder.uid != last.uid),
+                Change::Deleted(last) => {
+                    locked(&self.claims).retain(|_, holder| holder.uid != last.uid);
+                    locked(&self.initialised).remove(&last.uid);
+                }
             }
         }
     }
@@ -154,6 +163,10 @@ impl Work {
     async fn sync(&self, name: &str) -> Verdict {
         let Some(node) = self.nodes.get(name).filter(|node| !node.deleting) else { return Verdict::Done };
         let result = if plan::is_uninitialised(&node) {
+            // Our own write of the addresses is what brought us here.
+            if locked(&self.initialised).contains(&node.uid) {
+                return Verdict::Done;
+            }
             self.initialise(&node).await
         } else {
             self.follow_labels(&node).await
@@ -194,7 +207,12 @@ impl Work {
         if self.dry_run {
             return Ok(());
         }
-        self.write(node, plan).await?;
+        // Before the write, since the watch may show it before we are told.
+        locked(&self.initialised).insert(node.uid.clone());
+        if let Err(failure) = self.write(node, plan).await {
+            locked(&self.initialised).remove(&node.uid);
+            return Err(failure);
+        }
         let age =
             node.created.map_or(0.0, |created| jiff::Timestamp::now().duration_since(created).as_secs_f64());
         self.metrics.initialised(age);
@@ -235,7 +253,7 @@ impl Work {
         if let Some(holder) = matching::other_claim(node, server, &self.nodes.all()) {
             return Err(claimed(holder));
         }
-        let mut claims = self.claims();
+        let mut claims = locked(&self.claims);
         match claims.get(server) {
             Some(holder) if holder.name != node.name && self.nodes.get(&holder.name).is_some() => {
                 Err(claimed(holder))
@@ -245,10 +263,6 @@ impl Work {
                 Ok(())
             }
         }
-    }
-
-    fn claims(&self) -> std::sync::MutexGuard<'_, BTreeMap<ServerId, Arc<Node>>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the user what keeps a Node from being initialised, where it is more than a hiccup.
@@ -337,6 +351,11 @@ impl Work {
             }
         }
     }
+}
+
+/// Nothing panics while holding one of these locks, and each guards plain data.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn target(node: &Node) -> EventTarget {

@@ -1,10 +1,11 @@
 //! Finds the server of a Node, at little cost when many Nodes come at once.
 //!
-//! One list of servers and one of ports serve all Nodes that appear together; single servers are read only when the
-//! list does not have them, as with a cell that is down or a server in another state than expected.
+//! A Node that comes alone is asked for alone, however many servers the project has. When others come about the same
+//! time, one list of servers and one of ports serve them all; single servers are then read only where the lists do not
+//! have them, as with a cell that is down.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use kubernetes::Node;
@@ -20,8 +21,9 @@ use super::metadata;
 /// How long the first of many new Nodes waits for company.
 const COMPANY: Duration = Duration::from_millis(30);
 
-/// A list may be this much older than the Node: its server and ports are up for longer before a kubelet registers.
-const HEAD_START: Duration = Duration::from_secs(2);
+/// Nodes that come within this time belong together. A list may be as much older than the Node, too: its server and ports
+/// are up for longer before a kubelet registers.
+const TOGETHER: Duration = Duration::from_secs(2);
 
 /// A server and its ports.
 #[derive(Clone, Debug)]
@@ -66,12 +68,30 @@ pub struct Finder {
     cloud: Cloud,
     inventory: Arc<Inventory>,
     flavors: Mutex<BTreeMap<FlavorId, Option<String>>>,
+    arrivals: Arrivals,
+}
+
+/// When Nodes came, of late.
+#[derive(Default)]
+struct Arrivals(std::sync::Mutex<VecDeque<Instant>>);
+
+impl Arrivals {
+    fn note(&self, now: Instant) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.retain(|time| now - *time < TOGETHER);
+        times.push_back(now);
+    }
+
+    /// Whether no more than one came of late.
+    fn are_single(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len() <= 1
+    }
 }
 
 impl Finder {
     /// A finder that shares `inventory` with others.
     pub fn new(cloud: Cloud, inventory: Arc<Inventory>) -> Self {
-        Self { cloud, inventory, flavors: Mutex::default() }
+        Self { cloud, inventory, flavors: Mutex::default(), arrivals: Arrivals::default() }
     }
 
     /// Lists that began at most `max_age` ago.
@@ -85,8 +105,12 @@ impl Finder {
     /// See [`NotFound`].
     pub async fn find(&self, node: &Node, lookup: &Lookup) -> Result<Found, NotFound> {
         let since = Instant::now();
+        self.arrivals.note(since);
         sleep(COMPANY).await;
-        for head_start in [HEAD_START, Duration::ZERO] {
+        if self.arrivals.are_single() {
+            return self.find_singly(node, lookup).await;
+        }
+        for head_start in [TOGETHER, Duration::ZERO] {
             let (servers, ports) = self.lists(since.elapsed() + head_start).await?;
             let found = pick(node, lookup, &servers, &ports);
             if !matches!(found, Err(NotFound::None(_))) {
@@ -96,42 +120,33 @@ impl Finder {
         self.find_singly(node, lookup).await
     }
 
-    /// Asks for this one server alone.
+    /// Asks for this one server alone: by id where that is known, then by name.
     async fn find_singly(&self, node: &Node, lookup: &Lookup) -> Result<Found, NotFound> {
         let compute = self.cloud.compute();
-        let (id, name) = match lookup {
-            Lookup::Named(id) => (Some(id), None),
-            Lookup::Search { uuid, name } => (uuid.as_ref(), Some(name)),
-        };
+        let (id, name) = lookup.parts();
+        let (mut servers, mut ports) = (Vec::new(), Vec::new());
         if let Some(id) = id {
-            match compute.server(id).await {
-                Ok(server) => {
-                    let found = self.with_ports(server).await?;
-                    return believed(node, found);
-                }
+            match tokio::try_join!(compute.server(id), self.ports_of(id)) {
+                Ok((server, its_ports)) => (servers, ports) = (vec![server], its_ports),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        if let Some(name) = name {
-            let filter = ServerFilter { name_regex: Some(format!("^{}$", quoted(name))) };
-            let mut servers: Vec<Server> = compute.servers(&filter).await?;
-            // Whether letters' case counts is for Nova's database to say; for us it does.
-            servers.retain(|server| server.name == *name);
-            if servers.len() > 1 {
-                return Err(NotFound::Several { name: name.clone(), count: servers.len() });
-            }
-            if let Some(server) = servers.pop() {
-                return Ok(self.with_ports(server).await?);
+        let by_id = pick(node, lookup, &Servers::from(servers.clone()), &Ports::from(ports.clone()));
+        let (Err(_), Some(name)) = (&by_id, name) else { return by_id };
+        let filter = ServerFilter { name_regex: Some(format!("^{}$", quoted(name))) };
+        for server in compute.servers(&filter).await? {
+            if servers.iter().all(|known| known.id != server.id) {
+                ports.extend(self.ports_of(&server.id).await?);
+                servers.push(server);
             }
         }
-        Err(NotFound::None(description(lookup)))
+        pick(node, lookup, &servers.into(), &ports.into())
     }
 
-    async fn with_ports(&self, server: Server) -> Result<Found, openstack::Error> {
-        let filter = PortFilter { device_id: Some(server.id.to_string()), ..PortFilter::default() };
-        let ports = self.cloud.network().ports(&filter).await?;
-        Ok(Found { server, ports })
+    async fn ports_of(&self, server: &ServerId) -> Result<Vec<Port>, openstack::Error> {
+        let filter = PortFilter { device_id: Some(server.to_string()), ..PortFilter::default() };
+        self.cloud.network().ports(&filter).await
     }
 
     /// The instance type for the labels: the flavor's name where that can be a label, else its id.
@@ -172,10 +187,7 @@ pub fn pick(node: &Node, lookup: &Lookup, servers: &Servers, ports: &Ports) -> R
         server: server.clone(),
         ports: ports.of_device(server.id.as_str()).to_vec(),
     };
-    let (id, name) = match lookup {
-        Lookup::Named(id) => (Some(id), None),
-        Lookup::Search { uuid, name } => (uuid.as_ref(), Some(name)),
-    };
+    let (id, name) = lookup.parts();
     let named = id.and_then(|id| servers.by_id(id)).map(|server| believed(node, found(server)));
     match (named, name) {
         (Some(Ok(found)), _) => Ok(found),
@@ -184,7 +196,7 @@ pub fn pick(node: &Node, lookup: &Lookup, servers: &Servers, ports: &Ports) -> R
         (named, Some(name)) => match servers.by_name(name).as_slice() {
             [server] => Ok(found(server)),
             [] => Err(named.and_then(Result::err).unwrap_or_else(|| NotFound::None(description(lookup)))),
-            several => Err(NotFound::Several { name: name.clone(), count: several.len() }),
+            several => Err(NotFound::Several { name: name.to_owned(), count: several.len() }),
         },
     }
 }
@@ -226,4 +238,74 @@ fn quoted(text: &str) -> String {
         quoted.push(c);
     }
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const UUID: &str = "6f1d8a55-9d6e-4b0a-a3f4-0f6f2a0c1d2e";
+
+    fn servers(pairs: &[(&str, &str)]) -> Servers {
+        let server =
+            |(id, name): &(&str, &str)| serde_json::from_value(json!({"id": id, "name": name})).unwrap();
+        pairs.iter().map(server).collect::<Vec<Server>>().into()
+    }
+
+    fn picked(node: &str, lookup: &Lookup, servers: &Servers) -> Result<String, String> {
+        let node = Node { name: node.to_owned(), ..Node::default() };
+        pick(&node, lookup, servers, &Ports::default())
+            .map(|found| found.server.id.to_string())
+            .map_err(|error| error.to_string())
+    }
+
+    fn search(uuid: Option<&str>, name: &str) -> Lookup {
+        Lookup::Search { uuid: uuid.map(Into::into), name: name.to_owned() }
+    }
+
+    #[test]
+    fn the_uuid_goes_before_the_name() {
+        let servers = servers(&[("other", "n1.example.org"), (UUID, "n1")]);
+        assert_eq!(
+            picked("n1.example.org", &search(Some(UUID), "n1.example.org"), &servers),
+            Ok(UUID.to_owned())
+        );
+        assert_eq!(
+            picked("n1.example.org", &search(None, "n1.example.org"), &servers),
+            Ok("other".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_uuid_of_somebody_elses_server_leads_nowhere() {
+        let servers = servers(&[(UUID, "victim"), ("own", "n1")]);
+        assert_eq!(
+            picked("n1", &search(Some(UUID), "n1"), &servers),
+            Ok("own".to_owned()),
+            "its own, by name"
+        );
+        let refused = "the Node names server 6f1d8a55-9d6e-4b0a-a3f4-0f6f2a0c1d2e (\"victim\"), but neither has its name nor reports one of its addresses";
+        assert_eq!(picked("n2", &search(Some(UUID), "n2"), &servers), Err(refused.to_owned()));
+        assert_eq!(picked("n1", &Lookup::Named(UUID.into()), &servers), Err(refused.to_owned()));
+    }
+
+    #[test]
+    fn names_that_are_not_unique_are_no_match() {
+        let servers = servers(&[("a", "n1"), ("b", "n1")]);
+        assert_eq!(
+            picked("n1", &search(None, "n1"), &servers),
+            Err("2 servers have the name \"n1\", and the Node's system UUID is none of their ids".to_owned())
+        );
+        assert_eq!(
+            picked("n2", &search(None, "n2"), &servers),
+            Err("no server has the name \"n2\"".to_owned())
+        );
+    }
+
+    #[test]
+    fn names_are_quoted_in_expressions() {
+        assert_eq!(quoted("n-1_a.example.org"), "n-1_a\\.example\\.org");
+    }
 }

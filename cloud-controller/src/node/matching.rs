@@ -27,6 +27,16 @@ pub enum Lookup {
     },
 }
 
+impl Lookup {
+    /// The id and the name to look for, as far as each may be used.
+    pub fn parts(&self) -> (Option<&ServerId>, Option<&str>) {
+        match self {
+            Self::Named(id) => (Some(id), None),
+            Self::Search { uuid, name } => (uuid.as_ref(), Some(name)),
+        }
+    }
+}
+
 /// Why a Node cannot have a server of this cloud; does not go away by waiting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
