@@ -184,7 +184,7 @@ impl Observer<'_> {
                 .map(async |pool| Ok::<_, Error>((pool.id.clone(), octavia.members(&pool.id).await?))),
         );
         let monitored = pools.iter().any(|pool| pool.healthmonitor_id.is_some());
-        let monitors = async { if monitored { octavia.health_monitors(id).await } else { Ok(Vec::new()) } };
+        let monitors = async { if monitored { octavia.monitors_of(&pools).await } else { Ok(Vec::new()) } };
         let (members, monitors) = tokio::try_join!(members, monitors)?;
         let mut observed = Observed {
             load_balancer: Some(load_balancer),
