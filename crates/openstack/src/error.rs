@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::catalog::ServiceType;
+use crate::transport::TransportError;
 
 /// A call that failed: which one, how, and the request id under which the cloud's logs know it.
 #[derive(Clone, Debug)]
@@ -83,6 +84,17 @@ impl Error {
     /// An error that was found before anything was sent.
     pub fn new(call: &'static str, fault: Fault) -> Self {
         Self { call, fault, request_id: None, uncertain: false, cause: None }
+    }
+
+    /// The error of a request that got no answer.
+    pub(crate) fn unanswered(call: &'static str, error: TransportError) -> Self {
+        let fault = match &error {
+            TransportError::TooLarge { .. } => Fault::Decode(error.to_string()),
+            _ => Fault::Transport(error.to_string()),
+        };
+        let mut failure = Self::new(call, fault);
+        failure.cause = error.into_source().map(Arc::from);
+        failure
     }
 
     pub(crate) fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {

@@ -190,7 +190,7 @@ async fn exchange(
             Err(_) => return Err(failure(Fault::Timeout)),
             Ok(Err(error)) => {
                 let trouble = error.trouble();
-                (failure(Fault::Transport(error.to_string())).caused_by(error), trouble, None)
+                (Error::unanswered(CALL, error), trouble, None)
             }
             Ok(Ok(response)) => {
                 let after = retry::retry_after(response.headers());

@@ -56,11 +56,10 @@ impl Session {
         let mut attempt = 1;
         let mut renewed = false;
         loop {
-            let Setback { mut error, cure } = match self.attempt(call, &setup, &global_id, deadline).await {
+            let Setback { error, cure } = match self.attempt(call, &setup, &global_id, deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err(setback) => setback,
             };
-            error.request_id.get_or_insert_with(|| global_id.clone());
             match cure {
                 Cure::Renew(refused) if !renewed => {
                     renewed = true;
@@ -139,7 +138,10 @@ impl Session {
             () = window_ended => None,
         };
         log(call, outcome.as_ref(), start.elapsed(), global_id);
-        let result = judge(call, outcome, version, login);
+        let mut result = judge(call, outcome, version, login);
+        if let Err(setback) = &mut result {
+            setback.error.request_id.get_or_insert_with(|| global_id.into());
+        }
         if let Some(limit) = limit {
             match &result {
                 Ok(_) => limit.good(),
@@ -228,11 +230,7 @@ fn build(
 /// The setback of a request that got no answer.
 fn broken(call: &Call, error: TransportError) -> Setback {
     let trouble = error.trouble();
-    let fault = match &error {
-        TransportError::TooLarge { .. } => Fault::Decode(error.to_string()),
-        _ => Fault::Transport(error.to_string()),
-    };
-    let mut failure = Error::new(call.name, fault).caused_by(error);
+    let mut failure = Error::unanswered(call.name, error);
     failure.uncertain = call.is_write() && retry::may_have_happened(trouble);
     Setback { error: failure, cure: Cure::Repeat { trouble, after: None } }
 }

@@ -40,6 +40,14 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// What lies below, for an error that says itself what this one says.
+    pub(crate) fn into_source(self) -> Option<Cause> {
+        match self {
+            Self::Connect(cause) | Self::Interrupted(cause) | Self::Tls(cause) => Some(cause),
+            Self::TooLarge { .. } => None,
+        }
+    }
+
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
             Self::Connect(_) | Self::Tls(_) => Trouble::NotSent,
