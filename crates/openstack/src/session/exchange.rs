@@ -55,11 +55,15 @@ impl Session {
         let global_id: Box<str> = format!("req-{}", uuid::Uuid::new_v4()).into();
         let mut attempt = 1;
         let mut renewed = false;
+        let mut uncertain = false;
         loop {
-            let Setback { error, cure } = match self.attempt(call, &setup, &global_id, deadline).await {
+            let Setback { mut error, cure } = match self.attempt(call, &setup, &global_id, deadline).await {
                 Ok(answer) => return Ok(answer),
                 Err(setback) => setback,
             };
+            // What an earlier attempt may have done, it has done however this one ended.
+            uncertain |= error.uncertain;
+            error.uncertain = uncertain;
             match cure {
                 Cure::Renew(refused) if !renewed => {
                     renewed = true;

@@ -220,6 +220,17 @@ async fn a_repetition_is_fenced_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_attempt_may_have_done_is_not_forgotten() {
+    let (cloud, fake) = cloud([
+        Some(interrupted()),
+        Some(octavia(409, "Invalid state PENDING_DELETE of loadbalancer resource l")),
+    ]);
+    let error = delete(&cloud).await.unwrap_err();
+    assert!(matches!(error.fault, Fault::Immutable(_)) && error.may_have_happened(), "{error:?}");
+    assert_eq!(fake.lines().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn lists_are_read_to_the_end_by_marker_with_their_filters() {
     let page = |id: &str, next: Option<&str>| {
         let links: Vec<_> = next.into_iter().map(|href| json!({"rel": "next", "href": href})).collect();
