@@ -66,7 +66,8 @@ fn our_crates_use_each_other_in_one_direction() {
 #[test]
 fn only_one_crate_names_the_kubernetes_client() {
     let offences = in_product(|text, line| {
-        !text.path.starts_with("crates/kubernetes/") && (line.contains("kube::") || names(line, "k8s_openapi"))
+        !text.path.starts_with("crates/kubernetes/")
+            && (line.contains("kube::") || names(line, "k8s_openapi"))
     });
     assert_none("kube:: and k8s_openapi belong into crates/kubernetes", offences);
     for manifest in with_ending(&["Cargo.toml"]) {
@@ -97,7 +98,8 @@ fn files_that_decide_do_not_wait() {
 #[test]
 fn only_main_is_anyhow_and_reads_the_environment() {
     let offences = in_product(|text, line| {
-        let reads = ["env::var", "env::vars", "env::args", "env::set_var"].iter().any(|call| line.contains(call));
+        let reads =
+            ["env::var", "env::vars", "env::args", "env::set_var"].iter().any(|call| line.contains(call));
         !text.path.ends_with("/main.rs") && (names(line, "anyhow") || reads)
     });
     assert_none("anyhow and the environment belong into main.rs", offences);
@@ -133,16 +135,22 @@ fn dependencies_come_from_the_workspace_table_and_a_registry() {
     for banned in ["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "serde_yaml"] {
         assert!(!lock.contains(&format!("name = \"{banned}\"")), "{banned} is banned, see deny.toml");
     }
-    assert_none("only registries", lock.lines().filter(|l| l.starts_with("source = \"git")).map(str::to_owned));
+    assert_none(
+        "only registries",
+        lock.lines().filter(|l| l.starts_with("source = \"git")).map(str::to_owned),
+    );
 }
 
 #[test]
 fn every_invariant_names_a_test_that_exists_or_a_lint() {
     let page = read("ARCHITECTURE.md");
-    let section = page.split("\n## ").find(|part| part.starts_with("Invariants")).expect("section Invariants");
-    let all: String = texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
+    let section =
+        page.split("\n## ").find(|part| part.starts_with("Invariants")).expect("section Invariants");
+    let all: String =
+        texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
     let lints = read("Cargo.toml") + &read("clippy.toml");
-    let rows: Vec<&str> = section.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| Invariant")).collect();
+    let rows: Vec<&str> =
+        section.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| Invariant")).collect();
     assert!(rows.len() >= 10, "{} invariants", rows.len());
     for row in rows {
         let holder = row.trim_end_matches('|').rsplit('|').next().unwrap();
@@ -150,7 +158,10 @@ fn every_invariant_names_a_test_that_exists_or_a_lint() {
         assert!(!quoted.is_empty(), "held by nothing: {row}");
         for name in quoted {
             let bare = name.rsplit("::").next().unwrap();
-            assert!(all.contains(&format!("fn {bare}(")) || lints.contains(bare), "{name} is not there: {row}");
+            assert!(
+                all.contains(&format!("fn {bare}(")) || lints.contains(bare),
+                "{name} is not there: {row}"
+            );
         }
     }
 }

@@ -38,7 +38,9 @@ fn rows(page: &str) -> BTreeSet<String> {
 
 /// The string literals of a piece of Rust.
 fn literals(code: &str) -> impl Iterator<Item = &str> {
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|l| l.split('"').skip(1).step_by(2))
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|l| l.split('"').skip(1).step_by(2))
 }
 
 #[test]
@@ -55,9 +57,10 @@ fn links_lead_to_something() {
             let exists = path.exists()
                 && (heading.is_empty() || {
                     let content = std::fs::read_to_string(&path).unwrap_or_default();
-                    content.lines().filter(|l| l.starts_with('#')).any(|l| {
-                        anchor(l.trim_start_matches('#')) == heading
-                    })
+                    content
+                        .lines()
+                        .filter(|l| l.starts_with('#'))
+                        .any(|l| anchor(l.trim_start_matches('#')) == heading)
                 });
             if !exists {
                 offences.push(format!("{}:{line}: {target}", page.path));
@@ -79,14 +82,56 @@ fn every_annotation_is_on_its_page_and_no_other() {
         .collect();
     let on_page = rows(&read("docs/reference/annotations.md"));
     assert!(in_code.len() > 20, "found only {in_code:?}");
-    assert_none("annotations that docs/reference/annotations.md lacks", in_code.difference(&on_page).cloned());
+    assert_none(
+        "annotations that docs/reference/annotations.md lacks",
+        in_code.difference(&on_page).cloned(),
+    );
     assert_none("annotations that only the page knows", on_page.difference(&in_code).cloned());
+}
+
+#[test]
+fn every_cloud_conf_key_is_on_its_page_and_no_other() {
+    // Words between quotes that look like keys and are not: values and parts of messages.
+    let values = [
+        "",
+        "true",
+        "false",
+        "public",
+        "internal",
+        "admin",
+        "amphora",
+        "amphorav2",
+        "octavia",
+        "ovn",
+        "f5",
+        "v2",
+        "nip",
+        "upstream",
+        "recommended",
+    ];
+    let is_key = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            && !values.contains(&text)
+    };
+    let code = ["crates/host/src/cloud_conf.rs", "cloud-controller/src/config/read.rs"].map(read);
+    let in_code: BTreeSet<String> = code
+        .iter()
+        .flat_map(|code| literals(code.split("#[cfg(test)]").next().unwrap_or(code)))
+        .filter(|text| is_key(text))
+        .map(str::to_owned)
+        .collect();
+    let on_page = rows(&read("docs/reference/cloud-conf.md"));
+    assert!(in_code.len() > 40, "found only {in_code:?}");
+    assert_none("keys that docs/reference/cloud-conf.md lacks", in_code.difference(&on_page).cloned());
+    assert_none("keys that only the page knows", on_page.difference(&in_code).cloned());
 }
 
 #[test]
 fn every_test_that_the_parity_page_names_exists() {
     let page = read("docs/reference/parity.md");
-    let all: String = texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
+    let all: String =
+        texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
     let mut ids = BTreeSet::new();
     for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
