@@ -79,9 +79,6 @@ impl Budget {
     /// and in between the slower the less is left, so that a latecomer still finds some.
     pub(super) fn spacing(&mut self, now: Instant) -> Duration {
         self.refill(now);
-        if self.looks < 1.0 {
-            return Duration::from_secs_f64((1.0 - self.looks) / RATE);
-        }
         let used = (1.0 - 2.0 * self.looks / BURST).max(0.0);
         Duration::from_secs_f64(used * used / RATE)
     }

@@ -127,15 +127,17 @@ async fn what_is_learnt_saves_looks_and_keeps_the_delay_small() {
 #[tokio::test(start_paused = true)]
 async fn error_and_absence_settle_too() {
     let octavia = Octavia::default();
-    let (waiter, _) = ready(&octavia).await;
+    let (waiter, fake) = ready(&octavia).await;
     octavia.put("broken", ms(100), "ERROR");
     octavia.put("leaving", ms(100), "DELETED");
+    octavia.put("going", ms(100), "DELETED");
     let now = Instant::now();
-    let (broken, leaving) = (LoadBalancerId::from("broken"), LoadBalancerId::from("leaving"));
-    let (broken, leaving) =
-        tokio::join!(waiter.settled(&broken, now, 9 * SECOND), waiter.settled(&leaving, now, 9 * SECOND));
-    assert!(matches!(broken.unwrap(), Settlement::Error(_)));
-    assert_eq!(leaving.unwrap(), Settlement::Gone);
+    let ids = ["broken", "leaving", "going"].map(LoadBalancerId::from);
+    let settled = join_all(ids.iter().map(|id| waiter.settled(id, now, 9 * SECOND))).await;
+    assert!(matches!(settled[0], Ok(Settlement::Error(_))));
+    // Two are missing in every list; only their own 404 shows that they are gone.
+    assert!(settled[1..].iter().all(|settled| matches!(settled, Ok(Settlement::Gone))), "{settled:?}");
+    assert!(lists(&fake) > 0 && now.elapsed() < SECOND);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,20 +204,24 @@ async fn a_list_begun_before_the_change_settles_nothing() {
     let (waiter, fake) = ready(&octavia).await;
     *octavia.latency.lock().unwrap() = ms(500);
     octavia.put("other", 10 * SECOND, "ACTIVE");
+    octavia.put("another", 10 * SECOND, "ACTIVE");
     octavia.put("a", Duration::ZERO, "ACTIVE");
-    let other = {
+    let start = Instant::now();
+    let others = ["other", "another"].map(|id| {
         let waiter = waiter.clone();
-        tokio::spawn(async move { waiter.settled(&"other".into(), Instant::now(), 60 * SECOND).await })
-    };
-    // A look is under way and has seen `a` ACTIVE when a change of `a` begins.
+        tokio::spawn(async move { waiter.settled(&id.into(), start, 60 * SECOND).await })
+    });
+    // A list is under way and has seen `a` ACTIVE when a change of `a` begins.
     tokio::time::sleep(ms(300)).await;
-    assert_eq!(fake.seen().len(), 2);
+    assert_eq!(lists(&fake), 1);
     octavia.put("a", 5 * SECOND, "ACTIVE");
     let start = Instant::now();
     let settled = waiter.settled(&"a".into(), start, 60 * SECOND).await.unwrap();
     assert!(matches!(settled, Settlement::Active(_)));
     assert!(start.elapsed() >= 5 * SECOND, "settled by an old list after {:?}", start.elapsed());
-    other.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test(start_paused = true)]
