@@ -16,10 +16,10 @@ use super::plan::{AddressCall, Call, Plan, PoolRef, When};
 const SETTLING: Duration = Duration::from_secs(600);
 /// How often a call is sent again because somebody else was writing.
 const IMMUTABLE_RETRIES: usize = 20;
-/// How long all children may take to settle, and how long a deleted load balancer may still be seen.
+/// How long all children may take to settle after the load balancer is ACTIVE.
 const QUIESCING: Duration = Duration::from_secs(120);
 /// First and longest pause between two looks.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
 /// Why a plan was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +41,6 @@ pub enum Failure {
         /// What is in it.
         tree: StatusTree,
     },
-    /// The deletion was accepted, and the load balancer is still there.
-    #[error("load balancer {0} is still there after its deletion was accepted")]
-    Lingering(LoadBalancerId),
     /// The Service or the nodes changed: the plan is out of date.
     #[error("superseded by a newer plan")]
     Superseded,
@@ -252,20 +249,11 @@ impl Executor {
         Ok(())
     }
 
-    /// Waits until a load balancer whose deletion was accepted is gone. A child that was being changed at that
-    /// moment can make it show up as ACTIVE once more; that is not the end.
+    /// Waits until a load balancer whose deletion was accepted is gone.
     async fn gone(&self, id: &LoadBalancerId) -> Result<(), Failure> {
-        let deadline = Instant::now() + QUIESCING;
-        let mut pause = Pause::new();
-        loop {
-            match self.waiter.settled(id, Instant::now(), SETTLING).await? {
-                Settlement::Gone => return Ok(()),
-                Settlement::Error(_) => return Err(Failure::Broken(id.clone())),
-                Settlement::Active(_) if Instant::now() > deadline => {
-                    return Err(Failure::Lingering(id.clone()));
-                }
-                Settlement::Active(_) => pause.wait().await,
-            }
+        match self.waiter.gone(id, Instant::now(), SETTLING).await? {
+            Settlement::Gone => Ok(()),
+            Settlement::Error(_) | Settlement::Active(_) => Err(Failure::Broken(id.clone())),
         }
     }
 
@@ -349,7 +337,7 @@ impl Pause {
 
     async fn wait(&mut self) {
         tokio::time::sleep(self.0).await;
-        self.0 = self.0.mul_f64(1.3).min(PAUSES.1);
+        self.0 = self.0.mul_f64(1.2).min(PAUSES.1);
     }
 }
 
