@@ -13,7 +13,7 @@ use futures::stream::BoxStream;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response};
 use kube::Client;
-use kube::client::Body;
+use kube::client::{AuthError, Body};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -202,7 +202,7 @@ impl Cluster {
         }
         let request = request.body(body).map_err(|error| transport(error.into()))?;
         let client = if call.priority == Priority::Lease { &self.lease_client } else { &self.client };
-        let response = client.send(request).await.map_err(|error| transport(error.into()))?;
+        let response = client.send(request).await.map_err(|error| transport(without_output(error)))?;
         let (head, body) = response.into_parts();
         let body = body.collect_bytes().await.map_err(|error| transport(error.into()))?;
         if head.status.is_success() {
@@ -210,6 +210,18 @@ impl Cluster {
         }
         Err(refusal(call.name, head.status.as_u16(), &head.headers, &body))
     }
+}
+
+/// An exec plugin that failed is reported with all it printed, which may hold a token.
+pub(crate) fn without_output(error: kube::Error) -> BoxError {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(error) = source {
+        if let Some(AuthError::AuthExecRun { cmd, out }) = error.downcast_ref::<AuthError>() {
+            return format!("credential plugin {cmd}: {}", out.status).into();
+        }
+        source = error.source();
+    }
+    error.into()
 }
 
 /// kube's client over `service`, with every request counted.

@@ -8,11 +8,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::Config;
 use kube::client::{Body, ConfigExt as _};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt as _};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, without_output};
 use crate::error::Error;
 use crate::limiter::Limiter;
 
@@ -57,7 +57,7 @@ impl Cluster {
             config.headers.push((USER_AGENT, agent));
         }
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
-        let service = |idle| service(&config, idle).map_err(|error| setup(error.into()));
+        let service = |idle| service(&config, idle).map_err(|error| setup(without_output(error)));
         Ok(Self::over(service(IDLE)?, service(1)?, &host, Limiter::new(options.qps, options.burst)))
     }
 }
@@ -66,7 +66,7 @@ async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Err
     if let Some(path) = &options.kubeconfig {
         let from = path.display().to_string();
         let setup = |source: BoxError| Error::Setup { from: from.clone().into(), source };
-        let file = Kubeconfig::read_from(path).map_err(|error| setup(error.into()))?;
+        let file = Kubeconfig::read_from(path).map_err(|error| setup(unquoted(error)))?;
         if cluster_of_context(&file).is_some_and(|cluster| cluster.proxy_url.is_some()) {
             return Err(setup("proxy-url is not supported".into()));
         }
@@ -91,6 +91,15 @@ async fn configuration(options: &ConnectOptions) -> Result<(Config, String), Err
     let config = Config::incluster()
         .map_err(|error| Error::Setup { from: from.clone().into(), source: error.into() })?;
     Ok((config, from))
+}
+
+/// The parser quotes the lines around an error, which may hold a token; the place alone will do.
+fn unquoted(error: KubeconfigError) -> BoxError {
+    let KubeconfigError::Parse(error) = error else { return error.into() };
+    match error.location() {
+        Some(at) => format!("not a kubeconfig: line {}, column {}", at.line(), at.column()).into(),
+        None => "not a kubeconfig".into(),
+    }
 }
 
 fn cluster_of_context(file: &Kubeconfig) -> Option<&kube::config::Cluster> {
@@ -135,6 +144,23 @@ mod tests {
         )
         .unwrap();
         assert_eq!(cluster_of_context(&file).unwrap().proxy_url.as_deref(), Some("http://p"));
+    }
+
+    #[tokio::test]
+    async fn a_broken_kubeconfig_is_not_quoted() {
+        let path = std::env::temp_dir().join(format!("kubeconfig-{}", std::process::id()));
+        for text in [
+            "users:\n- name: a\n  user:\n    token: hush\n   bad: [\n",
+            "users:\n- name: a\n  user:\n    token: [hush]\n",
+            "users: hush\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let options = ConnectOptions { kubeconfig: Some(path.clone()), ..ConnectOptions::default() };
+            let error = Cluster::connect(options).await.err().unwrap();
+            let told = format!("{} {error:?}", crate::text::chain(&error));
+            assert!(!told.contains("hush"), "{told}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[tokio::test]

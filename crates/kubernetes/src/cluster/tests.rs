@@ -250,3 +250,12 @@ async fn requests_are_counted_by_code() {
         assert!(text.contains(&line), "{text}");
     }
 }
+
+#[test]
+fn what_a_credential_plugin_printed_is_not_told() {
+    let status = std::process::ExitStatus::default();
+    let out = std::process::Output { status, stdout: b"hush".to_vec(), stderr: b"hush".to_vec() };
+    let error = AuthError::AuthExecRun { cmd: "login".to_owned(), out: Box::new(out) };
+    let told = without_output(kube::Error::Service(error.into())).to_string();
+    assert_eq!(told, "credential plugin login: exit status: 0");
+}
