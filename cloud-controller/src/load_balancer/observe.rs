@@ -151,18 +151,24 @@ impl Observer<'_> {
         Ok(Finding::State(Box::new(observed)))
     }
 
-    /// By the id in the annotation, else by name; the legacy name only where an address was published before.
+    /// By name, so that one that was made twice shows, or by the id in the annotation; the legacy name only where an
+    /// address was published before.
     async fn candidates(&self, service: &Identity) -> Result<Vec<LoadBalancer>, Error> {
         let octavia = self.cloud.load_balancer();
+        let named = |name: String| LoadBalancerFilter { name: Some(name), ..LoadBalancerFilter::default() };
+        let mut found = octavia.load_balancers(&named(service.names.load_balancer())).await?;
         if let Some(id) = &service.load_balancer_id {
+            if found.iter().any(|candidate| candidate.id == *id) {
+                // The annotation decides between strangers of one name; only what we made twice counts beside it.
+                found.retain(|candidate| candidate.id == *id || made_here(candidate, service, self.mark));
+                return Ok(found);
+            }
             match octavia.load_balancer(id).await {
                 Ok(load_balancer) => return Ok(vec![load_balancer]),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
             }
         }
-        let named = |name: String| LoadBalancerFilter { name: Some(name), ..LoadBalancerFilter::default() };
-        let found = octavia.load_balancers(&named(service.names.load_balancer())).await?;
         if !found.is_empty() || service.published.is_empty() {
             return Ok(found);
         }
@@ -252,6 +258,11 @@ enum Split {
     Ambiguous(Vec<LoadBalancerId>),
 }
 
+/// Whether its marks say that this cluster made it for this very Service.
+fn made_here(candidate: &LoadBalancer, service: &Identity, mark: &ClusterMark) -> bool {
+    mark.is_ours(&candidate.tags) && ownership::made_for(&candidate.tags) == Some(service.uid.as_str())
+}
+
 /// Of several load balancers of one name, picks the Service's own. One that the annotation names wins, then one
 /// that is usable, then the one with the smallest id, so that every look gives the same answer.
 fn split(candidates: Vec<LoadBalancer>, service: &Identity, mark: &ClusterMark) -> Split {
@@ -262,15 +273,13 @@ fn split(candidates: Vec<LoadBalancer>, service: &Identity, mark: &ClusterMark) 
             .map_or(Split::None, |one| Split::One(Box::new(one), Vec::new()));
     }
     let ids = || candidates.iter().map(|candidate| candidate.id.clone()).collect();
-    let made_here = |candidate: &LoadBalancer| {
-        mark.is_ours(&candidate.tags) && ownership::made_for(&candidate.tags) == Some(service.uid.as_str())
-    };
-    let mut ours: Vec<LoadBalancer> = candidates.iter().filter(|one| made_here(one)).cloned().collect();
+    let is_named = |candidate: &LoadBalancer| service.load_balancer_id.as_ref() == Some(&candidate.id);
+    let is_ours = |candidate: &&LoadBalancer| is_named(candidate) || made_here(candidate, service, mark);
+    let mut ours: Vec<LoadBalancer> = candidates.iter().filter(is_ours).cloned().collect();
     ours.sort_by(|one, other| {
         let rank = |candidate: &LoadBalancer| {
-            let named = service.load_balancer_id.as_ref() == Some(&candidate.id);
             let broken = candidate.provisioning_status == ProvisioningStatus::Error;
-            (!named, broken)
+            (!is_named(candidate), broken)
         };
         rank(one).cmp(&rank(other)).then_with(|| one.id.cmp(&other.id))
     });
@@ -278,5 +287,49 @@ fn split(candidates: Vec<LoadBalancer>, service: &Identity, mark: &ClusterMark) 
     match ours.next() {
         Some(winner) => Split::One(Box::new(winner), ours.collect()),
         None => Split::Ambiguous(ids()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load_balancer::testing::{identity, load_balancer};
+
+    fn mark() -> ClusterMark {
+        ClusterMark::new(vec!["cluster-a".to_owned()])
+    }
+
+    fn made(id: &str) -> LoadBalancer {
+        let mut made = load_balancer(id);
+        made.tags = mark().tags(&identity().uid);
+        made
+    }
+
+    fn winner_and_doubles(candidates: Vec<LoadBalancer>, service: &Identity) -> (String, Vec<String>) {
+        match split(candidates, service, &mark()) {
+            Split::One(winner, doubles) => {
+                (winner.id.to_string(), doubles.iter().map(|double| double.id.to_string()).collect())
+            }
+            Split::None | Split::Ambiguous(_) => (String::new(), Vec::new()),
+        }
+    }
+
+    #[test]
+    fn of_two_made_for_the_service_the_one_that_it_names_wins() {
+        let mut named = identity();
+        named.load_balancer_id = Some(LoadBalancerId::from("b"));
+        let two = || vec![made("a"), made("b")];
+        assert_eq!(winner_and_doubles(two(), &identity()), ("a".to_owned(), vec!["b".to_owned()]));
+        assert_eq!(winner_and_doubles(two(), &named), ("b".to_owned(), vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn one_that_is_named_wins_without_a_mark_and_a_stranger_is_no_double() {
+        let mut named = identity();
+        named.load_balancer_id = Some(LoadBalancerId::from("b"));
+        let with_stranger = vec![load_balancer("a"), load_balancer("b")];
+        assert_eq!(winner_and_doubles(with_stranger, &named), ("b".to_owned(), Vec::new()));
+        let strangers = vec![load_balancer("a"), load_balancer("b")];
+        assert_eq!(winner_and_doubles(strangers, &identity()), (String::new(), Vec::new()));
     }
 }

@@ -26,7 +26,7 @@ mod removal;
 #[cfg(test)]
 mod tests;
 
-pub use removal::removal;
+pub use removal::{doubles, removal};
 
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,11 +1,13 @@
 //! One Service from what it asks for to what it gets: the order of the steps, and what each failure means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kubernetes::{Cluster, ObjectKey, Service};
 use openstack::load_balancer::Cascade;
 use openstack::{Cloud, Inventory, LoadBalancerWaiter};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::desired::{Desired, desired};
@@ -15,11 +17,14 @@ use super::names;
 use super::node_set::NodeSet;
 use super::observe::{Finding, Observed, Observer, Purpose};
 use super::ownership::ClusterMark;
-use super::plan::{Call, Obstacle, Plan, plan, removal};
+use super::plan::{Call, Obstacle, Plan, doubles, plan, removal};
 use super::report::{self, Reporter};
 use super::spec::{Identity, Refusal, Spec};
 use super::status::{Publication, claimed, publication};
 use crate::config::Config;
+
+/// How long a request of a process that was killed can be under way in the cloud.
+const PREDECESSOR: Duration = Duration::from_secs(180);
 
 /// Why a reconcile did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +69,10 @@ pub struct Reconciler {
     executor: Executor,
     reporter: Reporter,
     dry_run: bool,
+    born: Instant,
     remembered: Mutex<BTreeMap<ObjectKey, Remembered>>,
+    /// Services whose load balancer was asked for without an answer that tells whether it was made.
+    unsure: Mutex<BTreeSet<ObjectKey>>,
 }
 
 /// What a Service's load balancer looked like when it was last worked on.
@@ -109,7 +117,9 @@ impl Reconciler {
             mark: parts.mark,
             reporter: parts.reporter,
             dry_run: parts.dry_run,
+            born: Instant::now(),
             remembered: Mutex::default(),
+            unsure: Mutex::default(),
         }
     }
 
@@ -167,7 +177,13 @@ impl Reconciler {
         if !service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER) {
             self.cluster.add_service_finalizer(service, names::FINALIZER).await?;
         }
-        let outcome = self.run(&plan, &mut observed, service, &superseded).await;
+        let mut outcome = self.run(&plan, &mut observed, service, &superseded).await;
+        if matches!(plan.lane.first(), Some(Call::CreateLoadBalancer(_))) {
+            let twice = self.may_be_there_twice(&service.key, observed.load_balancer.is_some());
+            if twice && outcome.is_ok() {
+                outcome = self.drop_doubles(service, &spec.identity, &observed, nodes).await;
+            }
+        }
         self.publish(service, &spec, &observed, outcome.is_ok()).await?;
         outcome?;
         self.memory().insert(service.key.clone(), Remembered { uid: service.uid.clone(), observed });
@@ -320,6 +336,38 @@ impl Reconciler {
             ))),
             Finding::Ambiguous(ids) => Err(ambiguous(&ids)),
         }
+    }
+
+    /// Whether a load balancer that was just asked for may have been made before, too: by a process that was killed, or
+    /// by a request of ours whose answer was lost. Looking before asking does not show what is still under way.
+    fn may_be_there_twice(&self, key: &ObjectKey, is_made: bool) -> bool {
+        let mut unsure = self.unsure.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_made {
+            unsure.remove(key) || self.born.elapsed() < PREDECESSOR
+        } else {
+            unsure.insert(key.clone());
+            false
+        }
+    }
+
+    /// Deletes the load balancers that were made for the Service beside the one that it uses.
+    async fn drop_doubles(
+        &self,
+        service: &Service,
+        identity: &Identity,
+        used: &Observed,
+        nodes: &NodeSet,
+    ) -> Result<(), Failure> {
+        let mut identity = identity.clone();
+        identity.load_balancer_id = used.load_balancer.as_ref().map(|load_balancer| load_balancer.id.clone());
+        let finding = self.observer(Purpose::Remove, nodes).observe(&identity).await?;
+        let Finding::State(mut found) = finding else { return Ok(()) };
+        let plan = doubles(&found);
+        if plan.is_empty() {
+            return Ok(());
+        }
+        info!(service = %service.key, %plan, "load balancer was made twice");
+        self.executor.execute(&plan, &mut found, || false).await
     }
 
     async fn run(

@@ -31,6 +31,11 @@ pub fn removal(observed: &Observed, own_marks: &[String], keep_floating_ip: bool
     }
 }
 
+/// Plans the removal of nothing but what was made twice.
+pub fn doubles(observed: &Observed) -> Plan {
+    Plan { lane: unused_doubles(observed).collect(), address: Vec::new(), address_when: When::AtOnce }
+}
+
 /// Of load balancers made twice for one Service (an answer was lost and the request was sent again) the ones that
 /// are not used go. They carry our marks for this very Service, and no address was ever published for them.
 pub(super) fn unused_doubles(observed: &Observed) -> impl Iterator<Item = Call> {
