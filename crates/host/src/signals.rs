@@ -29,3 +29,21 @@ async fn first_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static st
         _ = interrupt.recv() => "SIGINT",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sigterm_cancels() {
+        let token = stop().unwrap();
+        assert!(!token.is_cancelled());
+        let kill = std::process::Command::new("kill")
+            .arg("-TERM")
+            .arg(std::process::id().to_string())
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        tokio::time::timeout(std::time::Duration::from_secs(10), token.cancelled()).await.unwrap();
+    }
+}

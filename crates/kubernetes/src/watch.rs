@@ -35,6 +35,9 @@ const PAGE_SIZE: u32 = 100;
 /// Pauses after failures grow from the first to the last of these and start over after a quiet time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// When resuming has been refused so often, the objects are listed anew. kube's watcher would go on asking for the version
+/// it knows, which may never exist again: after etcd was restored from a backup, for example.
+const REFUSALS: u32 = 3;
 
 /// A watch that has not been started.
 pub struct Watch<T> {
@@ -79,26 +82,53 @@ async fn supervise<T: Object>(cluster: Cluster, store: Store<T>) {
 }
 
 async fn run<T: Object>(cluster: Cluster, store: Store<T>) {
-    let api: Api<Watched<T>> = Api::all_with(cluster.client.clone(), &());
-    let config = watcher::Config::default().page_size(PAGE_SIZE);
-    let mut events = std::pin::pin!(watcher::watcher(api, config));
-    let mut pause = FIRST_PAUSE;
-    let mut last_failure: Option<Instant> = None;
+    let watch = || {
+        let api: Api<Watched<T>> = Api::all_with(cluster.client.clone(), &());
+        watcher::watcher(api, watcher::Config::default().page_size(PAGE_SIZE))
+    };
+    let mut events = std::pin::pin!(watch());
+    let mut trouble = Trouble::default();
     cluster.limit(Priority::Object).await;
     while let Some(event) = events.next().await {
         match event {
-            Ok(event) => store.apply(simplify(event)),
+            Ok(event) => {
+                trouble.refusals = 0;
+                store.apply(simplify(event));
+            }
             Err(error) => {
-                if last_failure.is_none_or(|at| at.elapsed() > 2 * LONGEST_PAUSE) {
-                    pause = FIRST_PAUSE;
-                }
-                last_failure = Some(Instant::now());
+                let pause = trouble.count(&error);
                 tracing::warn!(kind = T::KIND, error = %printable(&error.to_string(), 512), retry_in = ?pause, "watch interrupted");
-                tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                tokio::time::sleep(pause).await;
+                if trouble.refusals >= REFUSALS {
+                    trouble.refusals = 0;
+                    events.set(watch());
+                }
                 cluster.limit(Priority::Object).await;
             }
         }
+    }
+}
+
+/// What has gone wrong lately.
+#[derive(Default)]
+struct Trouble {
+    last: Option<(Instant, Duration)>,
+    /// How often in a row the server has refused to resume the watch.
+    refusals: u32,
+}
+
+impl Trouble {
+    /// How long to wait now.
+    fn count(&mut self, error: &watcher::Error) -> Duration {
+        if let watcher::Error::WatchStartFailed(kube::Error::Api(status)) = error {
+            self.refusals = if status.code == 410 { REFUSALS } else { self.refusals + 1 };
+        }
+        let pause = match self.last {
+            Some((at, pause)) if at.elapsed() < 2 * LONGEST_PAUSE => (2 * pause).min(LONGEST_PAUSE),
+            _ => FIRST_PAUSE,
+        };
+        self.last = Some((Instant::now(), pause));
+        pause.mul_f64(0.5 + fastrand::f64())
     }
 }
 

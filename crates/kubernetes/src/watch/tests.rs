@@ -262,3 +262,30 @@ async fn a_connection_that_breaks_in_the_middle_is_resumed() {
     assert_eq!(next(&mut changes).await, "synced");
     assert_eq!(next(&mut changes).await, "a 1 80 -> a 1 81");
 }
+
+#[tokio::test(start_paused = true)]
+async fn when_resuming_is_refused_everything_is_listed_anew() {
+    for refusals in [vec![(410, "Expired")], vec![(504, "Timeout"); 3]] {
+        let mut server = Server::default().then(Script::List(vec![service("a", "1", 1, 80)]));
+        for (code, reason) in &refusals {
+            server = server.then(Script::Refuse(*code, reason));
+        }
+        let server = server.then(Script::List(vec![service("b", "2", 1, 80)]));
+        let (_store, mut changes) = server.start(Cluster::services);
+        for expected in ["new a 1 80", "synced", "new b 2 80", "gone a 1 80"] {
+            assert_eq!(next(&mut changes).await, expected, "{refusals:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_passing_refusal_costs_no_list() {
+    let server = Server::default().then(Script::List(vec![service("a", "1", 1, 80)]));
+    let (server, events) = server.then(Script::Refuse(503, "ServiceUnavailable")).then_stream();
+    events.send(event("MODIFIED", service("a", "1", 2, 81))).unwrap();
+    let (_store, mut changes) = server.start(Cluster::services);
+    for expected in ["new a 1 80", "synced", "a 1 80 -> a 1 81"] {
+        assert_eq!(next(&mut changes).await, expected);
+    }
+    assert_eq!(server.asked.lock().unwrap().iter().filter(|path| path.contains("limit=")).count(), 1);
+}
