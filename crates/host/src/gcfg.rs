@@ -215,6 +215,11 @@ impl Section {
         Ok(list)
     }
 
+    /// The position of `key`, for messages about its meaning; to be asked before it is taken.
+    pub fn position(&self, key: &str) -> Option<(u32, u32)> {
+        self.entries.iter().rfind(|entry| same(&entry.key, key)).map(|entry| (entry.line, entry.column))
+    }
+
     /// A warning for each key that nobody took.
     pub fn finish(self) -> Vec<Warning> {
         let title = self.title();
