@@ -13,7 +13,10 @@ test: ## check, then the end-to-end tests on a real OpenStack and Kubernetes (th
 	@tests/full
 
 bench: ## what the controller costs on the laboratory: API calls and times, as a table
-	@tests/demo/bench
+	cargo build --locked --release --package cloud-controller
+	cargo build --locked --release --package cloud-tests --features lab --bin bench
+	tests/lab/lab up all
+	tests/lab/lab inside target/release/bench
 
 demo: ## the controller at work on the laboratory, step by step
 	@tests/demo/demo

@@ -111,7 +111,7 @@ fn every_cloud_conf_key_is_on_its_page_and_no_other() {
     ];
     let is_key = |text: &str| {
         text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
             && !values.contains(&text)
     };
     let code = ["crates/host/src/cloud_conf.rs", "cloud-controller/src/config/read.rs"].map(read);
