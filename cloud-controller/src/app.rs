@@ -9,6 +9,8 @@ mod dry_run;
 mod mark;
 mod metrics;
 mod readiness;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;

@@ -49,13 +49,14 @@ pub struct Flags {
 
 /// The cloud.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
 #[command(next_help_heading = "Cloud")]
 pub(crate) struct Provider {
     /// Name of the cloud provider; only openstack.
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub(crate) cloud_provider: String,
     /// Path of cloud.conf.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(crate) cloud_config: String,
     /// More words in front of the User-Agent of every OpenStack request; can be repeated.
     #[arg(long, value_name = "WORD", action = ArgAction::Append)]
@@ -72,10 +73,10 @@ pub(crate) struct Provider {
 #[command(next_help_heading = "Kubernetes API")]
 pub(crate) struct Api {
     /// Path of a kubeconfig. With neither this nor --master, the pod's service account is used.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(crate) kubeconfig: String,
     /// URL of the API server, in place of the kubeconfig's.
-    #[arg(long, value_name = "URL", default_value = "")]
+    #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
     pub(crate) master: String,
     /// Requests per second to the API server.
     #[arg(long, value_name = "NUMBER", default_value_t = 20.0, allow_negative_numbers = true)]
@@ -147,16 +148,16 @@ pub(crate) struct Serving {
     #[arg(long, value_name = "PORT", default_value_t = 10258)]
     pub(crate) secure_port: u16,
     /// Directory with cloud-controller-manager.crt and .key, used where both exist.
-    #[arg(long, value_name = "DIRECTORY", default_value = "")]
+    #[arg(long, value_name = "DIRECTORY", default_value = "", hide_default_value = true)]
     cert_dir: String,
     /// PEM file with the serving certificate. Without one, a self-signed one is made at start.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     tls_cert_file: String,
     /// PEM file with its private key.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     tls_private_key_file: String,
-    /// Lowest TLS version: VersionTLS12 or VersionTLS13. Lower ones are not spoken.
-    #[arg(long, value_name = "VERSION", default_value = "")]
+    /// Lowest TLS version: `VersionTLS12` or `VersionTLS13`. Lower ones are not spoken.
+    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
     tls_min_version: String,
 }
 
@@ -165,10 +166,10 @@ pub(crate) struct Serving {
 #[command(next_help_heading = "Access to the HTTPS endpoint")]
 pub(crate) struct Access {
     /// Kubeconfig with the right to review tokens; default is the program's own.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(crate) authentication_kubeconfig: String,
     /// Kubeconfig with the right to review access; default is the program's own.
-    #[arg(long, value_name = "FILE", default_value = "")]
+    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
     pub(crate) authorization_kubeconfig: String,
     /// Paths that anybody may read; a trailing * stands for everything below.
     #[arg(long, value_name = "PATHS", default_value = "/healthz,/readyz,/livez", action = ArgAction::Append)]
@@ -196,7 +197,7 @@ impl Flags {
             "openstack" => {}
             "" => faults.push("--cloud-provider is required: openstack".to_owned()),
             other => {
-                faults.push(format!("--cloud-provider: {other:?} is not known here, expected openstack"))
+                faults.push(format!("--cloud-provider: {other:?} is not known here, expected openstack"));
             }
         }
         if self.provider.cloud_config.is_empty() {

@@ -16,3 +16,5 @@ pub mod flags;
 pub mod load_balancer;
 pub mod node;
 pub mod queue;
+#[cfg(test)]
+mod testing;

@@ -73,7 +73,10 @@ impl Readiness {
         loop {
             match session.project_id().await {
                 Ok(project) => {
-                    info!(project = project.as_ref().map(|id| id.as_str()), "logged in to OpenStack");
+                    info!(
+                        project = project.as_ref().map(openstack::ProjectId::as_str),
+                        "logged in to OpenStack"
+                    );
                     self.lock().cloud = CloudState::Reached;
                     return;
                 }

@@ -164,9 +164,9 @@ mod tests {
 
     use super::*;
 
-    fn server(details: serde_json::Value) -> Server {
+    fn server(mut details: serde_json::Value) -> Server {
         let mut server = json!({"id": "s1", "name": "n1"});
-        server.as_object_mut().unwrap().extend(details.as_object().unwrap().clone());
+        server.as_object_mut().unwrap().append(details.as_object_mut().unwrap());
         serde_json::from_value(server).unwrap()
     }
 

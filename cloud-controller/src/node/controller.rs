@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use kubernetes::{Change, Changes, Cluster, EventTarget, EventType, Node, NodeInit, Recorder, Store};
+use kubernetes::{
+    Change, Changes, Cluster, EventTarget, EventType, Node, NodeAddress, NodeInit, Recorder, Store,
+};
 use openstack::{Cloud, Inventory, Ports, ServerId, Servers};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -195,15 +197,7 @@ impl Work {
         let instance_type = self.finder.instance_type(&found.server).await?;
         let plan =
             plan::initialise(node, &found.server, &found.ports, instance_type.as_deref(), &self.settings)?;
-        info!(
-            node = node.name,
-            server = %found.server.id,
-            provider_id = plan.provider_id,
-            addresses = ?plan.addresses.as_ref().map(|addresses| addresses.len()),
-            labels = plan.labels.len(),
-            dry_run = self.dry_run,
-            "node initialisation planned"
-        );
+        info!(node = node.name, server = %found.server.id, dry_run = self.dry_run, %plan, "node initialisation planned");
         if self.dry_run {
             return Ok(());
         }
@@ -339,7 +333,17 @@ impl Work {
                 return 0;
             }
         };
-        info!(node = node.name, from = ?node.addresses, to = ?addresses, dry_run = self.dry_run, "addresses of node changed");
+        let listed = |addresses: &[NodeAddress]| {
+            let words = addresses.iter().map(|address| format!("{} {}", address.kind, address.address));
+            words.collect::<Vec<_>>().join(", ")
+        };
+        info!(
+            node = node.name,
+            from = listed(&node.addresses),
+            to = listed(&addresses),
+            dry_run = self.dry_run,
+            "addresses of node changed"
+        );
         if self.dry_run {
             return 0;
         }

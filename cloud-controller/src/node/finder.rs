@@ -27,16 +27,16 @@ const TOGETHER: Duration = Duration::from_secs(2);
 
 /// A server and its ports.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub(super) struct Found {
     /// The server.
-    pub server: Server,
+    pub(super) server: Server,
     /// Its ports in Neutron's order.
-    pub ports: Vec<Port>,
+    pub(super) ports: Vec<Port>,
 }
 
 /// Why no server was found.
 #[derive(Debug, thiserror::Error)]
-pub enum NotFound {
+pub(super) enum NotFound {
     /// There is none in this project.
     #[error("no server has {0}")]
     None(String),
@@ -64,7 +64,7 @@ pub enum NotFound {
 }
 
 /// Finds servers.
-pub struct Finder {
+pub(super) struct Finder {
     cloud: Cloud,
     inventory: Arc<Inventory>,
     flavors: Mutex<BTreeMap<FlavorId, Option<String>>>,
@@ -90,12 +90,15 @@ impl Arrivals {
 
 impl Finder {
     /// A finder that shares `inventory` with others.
-    pub fn new(cloud: Cloud, inventory: Arc<Inventory>) -> Self {
+    pub(super) fn new(cloud: Cloud, inventory: Arc<Inventory>) -> Self {
         Self { cloud, inventory, flavors: Mutex::default(), arrivals: Arrivals::default() }
     }
 
     /// Lists that began at most `max_age` ago.
-    pub async fn lists(&self, max_age: Duration) -> Result<(Arc<Servers>, Arc<Ports>), openstack::Error> {
+    pub(super) async fn lists(
+        &self,
+        max_age: Duration,
+    ) -> Result<(Arc<Servers>, Arc<Ports>), openstack::Error> {
         tokio::try_join!(self.inventory.servers(max_age), self.inventory.ports(max_age))
     }
 
@@ -103,7 +106,7 @@ impl Finder {
     ///
     /// # Errors
     /// See [`NotFound`].
-    pub async fn find(&self, node: &Node, lookup: &Lookup) -> Result<Found, NotFound> {
+    pub(super) async fn find(&self, node: &Node, lookup: &Lookup) -> Result<Found, NotFound> {
         let since = Instant::now();
         self.arrivals.note(since);
         sleep(COMPANY).await;
@@ -155,7 +158,7 @@ impl Finder {
     ///
     /// # Errors
     /// The cloud could not be asked.
-    pub async fn instance_type(&self, server: &Server) -> Result<Option<String>, openstack::Error> {
+    pub(super) async fn instance_type(&self, server: &Server) -> Result<Option<String>, openstack::Error> {
         if let Some(name) = metadata::instance_type(server) {
             return Ok(Some(name.to_owned()));
         }
@@ -182,7 +185,12 @@ impl Finder {
 ///
 /// # Errors
 /// See [`NotFound`].
-pub fn pick(node: &Node, lookup: &Lookup, servers: &Servers, ports: &Ports) -> Result<Found, NotFound> {
+pub(super) fn pick(
+    node: &Node,
+    lookup: &Lookup,
+    servers: &Servers,
+    ports: &Ports,
+) -> Result<Found, NotFound> {
     let found = |server: &Server| Found {
         server: server.clone(),
         ports: ports.of_device(server.id.as_str()).to_vec(),
@@ -202,7 +210,7 @@ pub fn pick(node: &Node, lookup: &Lookup, servers: &Servers, ports: &Ports) -> R
 }
 
 /// The server of a Node that was initialised before, in the lists; it is not asked again whether to believe it.
-pub fn known(lookup: &Lookup, servers: &Servers, ports: &Ports) -> Option<Found> {
+pub(super) fn known(lookup: &Lookup, servers: &Servers, ports: &Ports) -> Option<Found> {
     let server = match lookup {
         Lookup::Named(id) => servers.by_id(id)?,
         Lookup::Search { name, .. } => match servers.by_name(name).as_slice() {

@@ -1,6 +1,7 @@
 //! What to write to a Node, given its server. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use kubernetes::{Node, NodeAddress};
@@ -37,6 +38,19 @@ pub struct Initialisation {
     pub labels: BTreeMap<String, String>,
     /// The addresses, if they differ from what is there.
     pub addresses: Option<Vec<NodeAddress>>,
+}
+
+impl fmt::Display for Initialisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "provider ID {}", self.provider_id)?;
+        for (name, value) in &self.labels {
+            write!(f, ", label {name}={value}")?;
+        }
+        for address in self.addresses.iter().flatten() {
+            write!(f, ", {} {}", address.kind, address.address)?;
+        }
+        write!(f, ", no taint {UNINITIALIZED}")
+    }
 }
 
 /// Why a Node cannot get addresses.
@@ -168,7 +182,13 @@ mod tests {
             initialise(&node(), &server(), &[port("10.0.0.5")], Some("m1.small"), &Settings::default())
                 .unwrap();
         assert_eq!(plan.provider_id, "openstack:///s1");
-        assert_eq!(plan.labels.len(), 4);
+        assert_eq!(
+            plan.to_string(),
+            "provider ID openstack:///s1, label beta.kubernetes.io/instance-type=m1.small, \
+             label failure-domain.beta.kubernetes.io/zone=nova, label node.kubernetes.io/instance-type=m1.small, \
+             label topology.kubernetes.io/zone=nova, InternalIP 10.0.0.5, Hostname n1, \
+             no taint node.cloudprovider.kubernetes.io/uninitialized"
+        );
         let addresses: Vec<String> =
             plan.addresses.unwrap().into_iter().map(|address| address.address).collect();
         assert_eq!(addresses, ["10.0.0.5", "n1"]);
