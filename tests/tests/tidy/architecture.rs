@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::tree::{Text, assert_none, product, read, texts, with_ending};
+use crate::tree::{Text, all_rust, assert_none, product, read, with_ending};
 
 /// Our crates, and which other of ours each may use. Arrows point one way.
 const MAY_USE: [(&str, &[&str]); 4] = [
@@ -146,8 +146,7 @@ fn every_invariant_names_a_test_that_exists_or_a_lint() {
     let page = read("ARCHITECTURE.md");
     let section =
         page.split("\n## ").find(|part| part.starts_with("Invariants")).expect("section Invariants");
-    let all: String =
-        texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
+    let all = all_rust();
     let lints = read("Cargo.toml") + &read("clippy.toml");
     let rows: Vec<&str> =
         section.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| Invariant")).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::tree::{Text, assert_none, read, root, texts, with_ending};
+use crate::tree::{Text, all_rust, assert_none, read, root, with_ending};
 
 /// The targets of a page's links, outside of code blocks.
 fn links(page: &Text) -> Vec<(usize, &str)> {
@@ -130,8 +130,7 @@ fn every_cloud_conf_key_is_on_its_page_and_no_other() {
 #[test]
 fn every_test_that_the_parity_page_names_exists() {
     let page = read("docs/reference/parity.md");
-    let all: String =
-        texts().iter().filter(|t| t.path.ends_with(".rs")).map(|t| t.content.as_str()).collect();
+    let all = all_rust();
     let mut ids = BTreeSet::new();
     for row in page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| id")) {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();

@@ -19,11 +19,9 @@ fn every_file_says_what_it_is_for() {
     let offences = with_ending(&[".rs", ".py"]).into_iter().filter_map(|text| {
         let mut lines = text.content.lines().skip_while(|line| line.starts_with("#!"));
         let first = lines.next().unwrap_or_default();
-        let said = match text.path.ends_with(".rs") {
-            true => first.starts_with("//! "),
-            // An empty file only marks a directory as a package.
-            false => first.starts_with("\"\"\"") || text.content.trim().is_empty(),
-        };
+        // An empty Python file only marks a directory as a package.
+        let said = first.starts_with(if text.is("rs") { "//! " } else { "\"\"\"" })
+            || text.content.trim().is_empty();
         (!said).then_some(text.path)
     });
     assert_none("each file begins with what it is for (//! or a docstring)", offences);

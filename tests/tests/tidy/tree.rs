@@ -57,12 +57,22 @@ pub(crate) fn product() -> Vec<Text> {
     files
 }
 
+/// All Rust code, tests included, as one text.
+pub(crate) fn all_rust() -> String {
+    texts().iter().filter(|text| text.is("rs")).map(|text| text.content.as_str()).collect()
+}
+
 /// One file, which must be there.
 pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 impl Text {
+    /// Whether its name has this extension.
+    pub(crate) fn is(&self, extension: &str) -> bool {
+        Path::new(&self.path).extension().is_some_and(|own| own == extension)
+    }
+
     /// The lines of code with their numbers: no comment lines, and nothing from the module of unit tests on, which is
     /// at the end of a file by custom. Empty for a file of tests.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
