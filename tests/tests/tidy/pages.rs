@@ -147,3 +147,27 @@ fn every_test_that_the_parity_page_names_exists() {
     }
     assert!(ids.len() > 5, "only {} rows", ids.len());
 }
+
+#[test]
+fn the_code_map_names_what_exists() {
+    let page = read("ARCHITECTURE.md");
+    let map = page.split("\n## ").find(|part| part.starts_with("Code map")).expect("section Code map");
+    let mut folder = String::new();
+    let mut seen = 0;
+    for row in map.lines().filter(|line| line.starts_with("| `")) {
+        for name in row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2) {
+            // `…/wait/` is below the folder of the rows above, and so are the other names of its row.
+            let below = folder.clone() + name.trim_start_matches("…/");
+            let path = if root().join(name).exists() { name.to_owned() } else { below };
+            let file = path.trim_end_matches('/').to_owned() + ".rs";
+            assert!(root().join(&path).exists() || root().join(file).exists(), "{path} is not there");
+            if path.ends_with("/src/") {
+                folder.clone_from(&path);
+            } else if let Some((crate_folder, _)) = path.split_once("/src/") {
+                folder = format!("{crate_folder}/src/");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} names in the code map");
+}
