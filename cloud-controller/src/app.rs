@@ -9,6 +9,7 @@ mod dry_run;
 mod mark;
 mod metrics;
 mod readiness;
+mod reload;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use std::time::Duration;
 use host::health::Health;
 use host::serve::{self, AllowAll, Authorizer, Endpoint};
 use kubernetes::{Cluster, Leadership, LeaseOptions, Lost, Recorder};
-use openstack::{Cloud, Inventory, LoadBalancerWaiter, Session, Transport};
+use openstack::transport::TlsOptions;
+use openstack::{Cloud, Inventory, LoadBalancerWaiter, Session, Transport, TransportError};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,7 @@ use crate::{load_balancer, node};
 pub use access::Reviewed;
 use metrics::AppMetrics;
 use readiness::Readiness;
+use reload::Reloader;
 
 /// Where events of the program itself come from. Do not change: users filter by it.
 const COMPONENT: &str = "cloud-controller-manager";
@@ -96,8 +99,9 @@ pub async fn run(options: Options, worlds: Worlds, stop: CancellationToken) -> R
     let program = Program::assemble(options, worlds.cluster, worlds.transport);
     program.serve(worlds.authorizer, serving.clone())?;
     tokio::spawn(
-        serving.run_until_cancelled_owned(program.readiness.clone().log_in(program.session.clone())),
+        serving.clone().run_until_cancelled_owned(program.readiness.clone().log_in(program.session.clone())),
     );
+    tokio::spawn(serving.run_until_cancelled_owned(program.reloader().run()));
     let flags = &program.options.flags;
     let result = if flags.provider.dry_run {
         info!("dry run: nothing is written, neither to OpenStack nor to Kubernetes");
@@ -160,6 +164,17 @@ impl Program {
             node_metrics,
             load_balancer_metrics,
         })
+    }
+
+    fn reloader(&self) -> Reloader<impl Fn(&TlsOptions) -> Result<Transport, TransportError> + use<>> {
+        let (flags, conf) = (&self.options.flags, &self.options.conf);
+        Reloader::new(
+            flags.cloud_config(),
+            conf,
+            self.session.clone(),
+            flags.user_agent(),
+            openstack::transport::reqwest,
+        )
     }
 
     /// Serves the endpoint in the background, from now on and also while another process leads.

@@ -89,6 +89,8 @@ enum Failure {
     Claimed { server: ServerId, holder: Arc<Node> },
     #[error("its addresses are not those of its server")]
     NoAddresses(#[from] NoAddresses),
+    #[error("another Node of this name has taken its place")]
+    Replaced,
     #[error("the cloud cannot be asked")]
     Cloud(#[from] openstack::Error),
     #[error("the Node cannot be written")]
@@ -220,6 +222,9 @@ impl Work {
             Some(addresses) => Some(self.cluster.set_node_addresses(&node.name, addresses).await?),
             None => None,
         };
+        if with_addresses.as_ref().is_some_and(|now| now.uid != node.uid) {
+            return Err(Failure::Replaced);
+        }
         let init = NodeInit {
             provider_id: Some(plan.provider_id),
             labels: plan.labels,
@@ -272,7 +277,7 @@ impl Work {
                 self.recorder.event(&target(holder), EventType::Warning, "ServerClaimedTwice", message);
                 ("ServerClaimedTwice", chain(failure))
             }
-            Failure::Foreign(_) | Failure::Kubernetes(_) => return,
+            Failure::Foreign(_) | Failure::Replaced | Failure::Kubernetes(_) => return,
         };
         if matches!(reason, "ServerRefused" | "ServerClaimedTwice") {
             self.metrics.refused();

@@ -22,6 +22,8 @@ struct State {
     ports: Vec<Value>,
     asked: Vec<String>,
     down: bool,
+    /// The project that tokens are for, `project` if unset.
+    project: Option<&'static str>,
 }
 
 impl FakeCloud {
@@ -44,6 +46,11 @@ impl FakeCloud {
     /// Makes every connection fail, or all well again.
     pub(crate) fn set_down(&self, down: bool) {
         self.lock().down = down;
+    }
+
+    /// Tokens are for this project from now on.
+    pub(crate) fn set_project(&self, project: &'static str) {
+        self.lock().project = Some(project);
     }
 
     /// Turns the order of the ports around, as an index in Neutron's database may at any time.
@@ -91,7 +98,7 @@ impl FakeCloud {
             .filter_map(|pair| pair.split_once('='))
             .collect();
         if host == "keystone" {
-            return Ok(token());
+            return Ok(token(state.project.unwrap_or("project")));
         }
         if path.trim_matches('/').is_empty() || path == "/v2.1/" {
             return Ok(answer(
@@ -137,12 +144,12 @@ impl FakeCloud {
     }
 }
 
-fn token() -> Response<Bytes> {
+fn token(project: &str) -> Response<Bytes> {
     let endpoint = |kind: &str, url: &str| json!({"type": kind, "endpoints": [{"interface": "public", "region_id": "north", "region": "north", "url": url}]});
     let now = jiff::Timestamp::now();
     let body = json!({"token": {
         "issued_at": now.to_string(), "expires_at": (now + Duration::from_secs(86_400)).to_string(),
-        "project": {"id": "project", "name": "p"}, "user": {"id": "u", "name": "u", "domain": {"id": "default"}},
+        "project": {"id": project, "name": "p"}, "user": {"id": "u", "name": "u", "domain": {"id": "default"}},
         "catalog": [
             endpoint("compute", "http://nova/v2.1"),
             endpoint("network", "http://neutron"),
