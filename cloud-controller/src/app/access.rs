@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use host::Chain;
 use host::serve::{Authorizer, Decision, DecisionFuture};
 use kubernetes::{Cluster, ConnectOptions, Error, Reviewer, Verdict};
+use text::Chain;
 use tracing::warn;
 
 use crate::flags::Flags;

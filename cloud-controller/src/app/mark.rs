@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use host::Chain;
 use kubernetes::{Cluster, Error, ObjectKey};
+use text::Chain;
 use tokio::time::sleep;
 use tracing::warn;
 

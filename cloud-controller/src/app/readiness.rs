@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use host::Chain;
 use host::health::{Health, Probe};
 use kubernetes::Fence;
 use openstack::Session;
+use text::Chain;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 

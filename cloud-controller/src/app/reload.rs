@@ -8,10 +8,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::Chain;
 use openstack::transport::TlsOptions;
 use openstack::{ReloadError, Session, Transport, TransportError};
 use sha2::{Digest as _, Sha256};
+use text::Chain;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 

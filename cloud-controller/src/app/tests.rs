@@ -291,3 +291,32 @@ async fn a_second_replica_takes_over_within_two_seconds() {
         second_world.until("the second leads", |world| holder(world) != before && holder(world) != "").await;
     assert!(took <= Duration::from_secs(2), "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_instance_type_is_the_flavors_name_or_else_its_id() {
+    let world = World::new();
+    for (name, id, flavor) in [
+        ("plain", "flavor-1", Some("m1.small")),
+        ("odd", "flavor-2", Some("big box (gpu)")),
+        ("old", "flavor-7", None),
+        ("lost", "flavor-8", None),
+    ] {
+        world.cloud.server(&format!("server-{name}"), name, &["10.0.0.5"]);
+        world.cloud.set_flavor(&format!("server-{name}"), id, flavor);
+        world.register(name);
+    }
+    let _program = world.start(&[]);
+    for (name, expected) in [
+        ("plain", json!("m1.small")),
+        ("odd", json!("flavor-2")),
+        ("old", json!("m1.tiny")),
+        ("lost", Value::Null),
+    ] {
+        world.until(name, |world| world.is_initialised(name)).await;
+        assert_eq!(
+            world.node(name)["metadata"]["labels"]["node.kubernetes.io/instance-type"],
+            expected,
+            "{name}"
+        );
+    }
+}

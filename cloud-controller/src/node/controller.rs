@@ -379,5 +379,5 @@ fn target(node: &Node) -> EventTarget {
 
 /// An error with its causes on one line.
 fn chain(error: &dyn StdError) -> String {
-    host::Chain(error).to_string()
+    text::Chain(error).to_string()
 }

@@ -67,7 +67,8 @@ pub(super) enum NotFound {
 pub(super) struct Finder {
     cloud: Cloud,
     inventory: Arc<Inventory>,
-    flavors: Mutex<BTreeMap<FlavorId, Option<String>>>,
+    /// Labels by flavor name, or by id where there is no name.
+    flavors: Mutex<BTreeMap<String, String>>,
     arrivals: Arrivals,
 }
 
@@ -154,30 +155,43 @@ impl Finder {
 
     /// The instance type for the labels: the flavor's name where that can be a label, else its id.
     ///
-    /// `None` where the flavor is unknown by now: that keeps no Node waiting.
+    /// `None` where the cloud does not know the flavor any more: that keeps no Node waiting.
     ///
     /// # Errors
     /// The cloud could not be asked.
     pub(super) async fn instance_type(&self, server: &Server) -> Result<Option<String>, openstack::Error> {
+        let flavor = &server.flavor;
         if let Some(name) = metadata::instance_type(server) {
             return Ok(Some(name.to_owned()));
         }
-        let Some(id) = &server.flavor.id else { return Ok(None) };
+        // Names are unique among the flavors that exist.
+        let Some(key) = flavor.original_name.clone().or(flavor.id.as_ref().map(ToString::to_string)) else {
+            return Ok(None);
+        };
         // Kept locked while asking, so that many servers of one flavor ask once.
         let mut known = self.flavors.lock().await;
-        if let Some(name) = known.get(id) {
-            return Ok(name.clone());
+        if let Some(label) = known.get(&key) {
+            return Ok(Some(label.clone()));
         }
-        let name = match self.cloud.compute().flavor(id).await {
-            Ok(flavor) => {
-                let name = flavor.name.filter(|name| !name.is_empty() && metadata::is_label_value(name));
-                Some(name.unwrap_or_else(|| id.to_string()))
-            }
+        let asked = match &flavor.id {
+            Some(id) => self.name_or_id(id).await.map(Some),
+            // The name is known and unusable; the id is shown to those who ask in the old way.
+            None => self.cloud.compute().flavor_of(&server.id).await.map(|id| id.map(|id| id.to_string())),
+        };
+        let label = match asked {
+            Ok(label) => label,
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error),
         };
-        known.insert(id.clone(), name.clone());
-        Ok(name)
+        known.extend(label.clone().map(|label| (key, label)));
+        Ok(label)
+    }
+
+    async fn name_or_id(&self, id: &FlavorId) -> Result<String, openstack::Error> {
+        let name = self.cloud.compute().flavor(id).await?.name;
+        Ok(name
+            .filter(|name| !name.is_empty() && metadata::is_label_value(name))
+            .unwrap_or_else(|| id.to_string()))
     }
 }
 

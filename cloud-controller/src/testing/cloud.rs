@@ -43,6 +43,14 @@ impl FakeCloud {
         }
     }
 
+    /// Gives a server a flavor; one with a name is shown by name, or by id to those who ask in the old way.
+    pub(crate) fn set_flavor(&self, server: &str, id: &str, name: Option<&str>) {
+        let mut state = self.lock();
+        let server = state.servers.iter_mut().find(|known| known["id"] == server).unwrap();
+        server["flavor"] =
+            name.map_or_else(|| json!({"id": id}), |name| json!({"original_name": name, "hidden_id": id}));
+    }
+
     /// Makes every connection fail, or all well again.
     pub(crate) fn set_down(&self, down: bool) {
         self.lock().down = down;
@@ -131,7 +139,14 @@ impl FakeCloud {
                 json!({kind: []})
             }
             id => match having(&state.servers, "id", vec![id]).pop() {
-                Some(server) => json!({"server": server}),
+                Some(mut server) => {
+                    let old_way = !request.headers().contains_key("openstack-api-version");
+                    if old_way && let Some(id) = server["flavor"].get("hidden_id").cloned() {
+                        server["flavor"] = json!({"id": id});
+                    }
+                    json!({"server": server})
+                }
+                None if id == "flavor-7" => json!({"flavor": {"id": id, "name": "m1.tiny"}}),
                 None => {
                     return Ok(answer(
                         404,

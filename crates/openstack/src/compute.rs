@@ -120,6 +120,12 @@ impl Compute {
         self.session.list(call, "servers").await
     }
 
+    /// The id of a server's flavor, which newer microversions hide behind its name.
+    pub async fn flavor_of(&self, id: &ServerId) -> Result<Option<FlavorId>, Error> {
+        let call = Call::get("server_get", NOVA, "servers/{}", &[id.as_str()])?;
+        Ok(self.session.object::<Server>(call, "server").await?.flavor.id)
+    }
+
     /// One flavor, with its present name.
     pub async fn flavor(&self, id: &FlavorId) -> Result<Flavor, Error> {
         self.session.object(Call::get("flavor_get", NOVA, "flavors/{}", &[id.as_str()])?, "flavor").await
