@@ -216,7 +216,7 @@ impl Work {
             _ => Verdict::Backoff,
         };
         let reason = if matches!(trouble, Trouble::Conflict(_)) { report::CONFLICT } else { reason };
-        let chain = host::Chain(&trouble);
+        let chain = text::Chain(&trouble);
         error!(service = %service.key, error = %chain, "load balancer not reconciled");
         self.reporter.warning(service, reason, format!("Error syncing load balancer: {chain}"));
         verdict

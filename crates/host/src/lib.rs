@@ -2,7 +2,6 @@
 //!
 //! It knows neither OpenStack nor Kubernetes; what is particular to a program is handed in.
 
-mod chain;
 pub mod cloud_conf;
 pub mod duration;
 pub mod flags;
@@ -12,7 +11,4 @@ pub mod logging;
 pub mod metrics;
 pub mod serve;
 pub mod signals;
-pub mod text;
 pub mod tls;
-
-pub use chain::Chain;

@@ -26,7 +26,7 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::health::Health;
 use crate::metrics;
-use crate::text::printable;
+use text::printable;
 
 pub use connections::{serve_plain, serve_tls};
 

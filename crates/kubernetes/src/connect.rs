@@ -157,7 +157,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let options = ConnectOptions { kubeconfig: Some(path.clone()), ..ConnectOptions::default() };
             let error = Cluster::connect(options).await.err().unwrap();
-            let told = format!("{} {error:?}", crate::text::chain(&error));
+            let told = format!("{} {error:?}", text::Chain(&error));
             assert!(!told.contains("hush"), "{told}");
         }
         std::fs::remove_file(&path).unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower::BoxError;
 
-use crate::text::printable;
+use text::printable;
 
 /// Why a call to the API server, or the set-up of one, failed. `Display` leaves the source out: print the chain.
 #[derive(Debug, thiserror::Error)]

@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::cluster::{Call, Cluster, ContentType};
 use crate::error::Error;
 use crate::limiter::Priority;
-use crate::text::printable;
 use correlate::{Correlator, Step};
+use text::printable;
 
 /// The object that an event is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -122,7 +122,7 @@ impl Leadership {
                 }
                 Ok(false) => {}
                 Err(error) => {
-                    tracing::warn!(lease = self.options.name, error = %crate::text::chain(&error), "leader lease not read");
+                    tracing::warn!(lease = self.options.name, error = %text::Chain(&error), "leader lease not read");
                 }
             }
             tokio::time::sleep(self.until_next_look()).await;
@@ -156,7 +156,7 @@ impl Leadership {
         }
         self.tell("stopped leading");
         if let Err(error) = tokio::time::timeout(RELEASE_TIMEOUT, self.give_back()).await.unwrap_or(Ok(())) {
-            tracing::warn!(lease = self.options.name, error = %crate::text::chain(&error), "leader lease not given back");
+            tracing::warn!(lease = self.options.name, error = %text::Chain(&error), "leader lease not given back");
         }
     }
 

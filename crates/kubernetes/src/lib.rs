@@ -26,7 +26,6 @@ mod review;
 mod service;
 #[cfg(test)]
 mod testing;
-mod text;
 mod watch;
 mod writes;
 

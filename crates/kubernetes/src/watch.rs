@@ -25,7 +25,7 @@ use crate::limiter::Priority;
 use crate::node::Node;
 use crate::object::{Object, Watched};
 use crate::service::Service;
-use crate::text::printable;
+use text::printable;
 
 pub use changes::{Change, Changes};
 pub use store::Store;

@@ -12,8 +12,8 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::Format;
-use crate::Chain;
-use crate::text::printable;
+use text::Chain;
+use text::printable;
 
 /// Longest message and value, in bytes.
 const MESSAGE_LIMIT: usize = 8192;

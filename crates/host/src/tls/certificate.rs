@@ -131,7 +131,7 @@ impl Reloaded {
                     // Perhaps only half of the pair has been written; the next look may find both.
                     Err(error) => {
                         tracing::warn!(
-                            error = %crate::Chain(&error),
+                            error = %text::Chain(&error),
                             "serving certificate not replaced"
                         );
                     }

@@ -1,8 +1,8 @@
-//! Makes text that came from elsewhere safe to show: capped in length, no control characters.
+//! Foreign text: capped in length, without control characters.
 
 /// Returns `text` with everything that could steer a terminal or forge a log line escaped, at most `max` bytes long.
 ///
-/// Control characters (C0, C1, DEL), line and paragraph separators and the bidirectional controls become `\u{..}`;
+/// Control characters (C0, C1, DEL), separators of lines and paragraphs, and what changes the direction of text or shows nothing become `\u{..}`;
 /// text that was cut ends in `…`.
 pub fn printable(text: &str, max: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max));
@@ -27,7 +27,7 @@ pub fn printable(text: &str, max: usize) -> String {
 
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
