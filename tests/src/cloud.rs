@@ -76,9 +76,10 @@ impl Cloud {
         Some(answer.json().unwrap_or_else(|error| panic!("GET {path}: {error}")))
     }
 
-    /// A whole list, e.g. `neutron`, `floatingips`, the key being the last word of the path.
+    /// A whole list, e.g. `neutron`, `floatingips`, the key being the last word of the path but for `/detail`.
     pub fn list(&self, service: &str, path: &str) -> Vec<Value> {
         let bare = path.split('?').next().unwrap_or(path);
+        let bare = bare.trim_end_matches("/detail");
         let key = bare.rsplit('/').next().unwrap_or(bare).replace('-', "_");
         let mut answer = self.get(service, path).unwrap_or_else(|| panic!("no list {path}"));
         match answer[key.as_str()].take() {
@@ -89,12 +90,12 @@ impl Cloud {
 
     /// Creates.
     pub fn create(&self, service: &str, path: &str, body: &Value) -> Value {
-        self.write(Method::POST, service, path, Some(body))
+        self.write(&Method::POST, service, path, Some(body))
     }
 
     /// Replaces.
     pub fn put(&self, service: &str, path: &str, body: &Value) -> Value {
-        self.write(Method::PUT, service, path, Some(body))
+        self.write(&Method::PUT, service, path, Some(body))
     }
 
     /// Deletes; what is gone already is fine, what is being changed (409) is said.
@@ -103,7 +104,7 @@ impl Cloud {
         if answer.status == 404 { Ok(()) } else { answer.json().map(|_| ()) }
     }
 
-    fn write(&self, method: Method, service: &str, path: &str, body: Option<&Value>) -> Value {
+    fn write(&self, method: &Method, service: &str, path: &str, body: Option<&Value>) -> Value {
         let answer = self.send(method.clone(), service, path, body).expect("the API answers");
         answer.json().unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }

@@ -1,11 +1,15 @@
 //! Kubernetes' API as an administrator.
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::http::{Answer, Http};
 use crate::lab::{self, Lab};
+use crate::wait::eventually;
 
 /// The harness's own service account.
 const ACCOUNT: &str = "e2e";
@@ -18,6 +22,7 @@ pub struct Cluster {
     server: String,
     bearer: String,
     audit_log: String,
+    controller_kubeconfig: OnceLock<String>,
 }
 
 impl Cluster {
@@ -42,6 +47,7 @@ impl Cluster {
             server: text("apiserver"),
             bearer: format!("Bearer {token}"),
             audit_log: text("audit_log"),
+            controller_kubeconfig: OnceLock::new(),
         };
         if cluster.send(Method::GET, "/api/v1/namespaces", None).expect("the API server answers").status
             == 403
@@ -147,12 +153,14 @@ impl Cluster {
     }
 
     /// The kubeconfig of the service account that the controller runs as, with the rights that our manifests give.
-    pub fn controller_kubeconfig(&self) -> String {
-        let manifests = lab::repository().join("deploy/manifests/cloud-controller-manager");
-        let rights = manifests.join("rbac.yaml");
-        self.kubectl(&["apply", "-f", rights.to_str().expect("a UTF-8 path")]);
-        let account = ["kubeconfig", "cloud-controller-manager", "kube-system", "--cluster", &self.letter];
-        lab::run(&account).trim().to_owned()
+    pub fn controller_kubeconfig(&self) -> &str {
+        self.controller_kubeconfig.get_or_init(|| {
+            let rights = lab::repository().join("deploy/manifests/cloud-controller-manager/rbac.yaml");
+            self.kubectl(&["apply", "-f", rights.to_str().expect("a UTF-8 path")]);
+            let account =
+                ["kubeconfig", "cloud-controller-manager", "kube-system", "--cluster", &self.letter];
+            lab::run(&account).trim().to_owned()
+        })
     }
 
     /// Creates a namespaced object of the core group.
@@ -163,10 +171,8 @@ impl Cluster {
     /// Makes the namespace, after a former one of the name has gone.
     pub(crate) fn make_namespace(&self, name: &str) {
         let path = format!("/api/v1/namespaces/{name}");
-        crate::eventually(
-            std::time::Duration::from_secs(60),
-            &format!("namespace {name} can be made"),
-            || match self.get(&path) {
+        eventually(Duration::from_secs(60), &format!("namespace {name} can be made"), || {
+            match self.get(&path) {
                 Some(there) if there["status"]["phase"] == "Terminating" => {
                     Err("is being deleted".to_owned())
                 }
@@ -175,7 +181,7 @@ impl Cluster {
                     self.create("/api/v1/namespaces", &json!({"metadata": {"name": name}}));
                     Ok(())
                 }
-            },
-        );
+            }
+        });
     }
 }

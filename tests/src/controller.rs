@@ -24,6 +24,9 @@ const PROGRAM_VARIABLE: &str = "E2E_CONTROLLER";
 /// Longest that a lease of a killed process is waited for.
 const LEADING: Duration = Duration::from_secs(30);
 
+/// Longest that a process may take to end in good order when its test is over.
+const LEAVING: Duration = Duration::from_secs(5);
+
 /// Numbers the processes of this run.
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
@@ -40,7 +43,7 @@ pub struct Options {
     pub flags: Vec<&'static str>,
 }
 
-/// A running program; killed when dropped.
+/// A running program; ended when dropped.
 pub struct Controller {
     process: Child,
     directory: PathBuf,
@@ -191,6 +194,18 @@ impl Controller {
         self.process.kill().expect("the process runs");
     }
 
+    /// Asks it to end and waits a little: one that is killed keeps the lease, and the next test waits for it.
+    fn leave_in_good_order(&mut self) {
+        let runs = |process: &mut Child| matches!(process.try_wait(), Ok(None));
+        if runs(&mut self.process) {
+            let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+            let asked = Instant::now();
+            while runs(&mut self.process) && asked.elapsed() < LEAVING {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
     fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
@@ -210,6 +225,7 @@ impl Drop for Controller {
         } else {
             let _ = fs::remove_dir_all(&self.directory);
         }
+        self.leave_in_good_order();
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

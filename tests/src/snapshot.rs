@@ -45,6 +45,7 @@ impl Snapshot {
     }
 
     /// What belongs to the load balancer with this id: itself, what is in it, its floating IP and port.
+    #[must_use]
     pub fn part_of(&self, load_balancer: &str) -> Self {
         let belongs = |(_, id): &(String, String), item: &Value| {
             id == load_balancer || item.to_string().contains(load_balancer)
@@ -59,6 +60,7 @@ impl Snapshot {
     }
 
     /// What is in this one and was not in `before`, however it looked.
+    #[must_use]
     pub fn added_since(&self, before: &Self) -> Self {
         Self(
             self.0
