@@ -1,9 +1,9 @@
 //! Nodes: labels, addresses and provider IDs from their servers.
 //!
 //! ```text
-//! watch of Nodes ──> queue ──> controller ──┬── matching    which server, and is it believed
-//!                                           ├── metadata    provider ID, labels
-//! openstack::Inventory ─────────────────────┴── addresses   for the status
+//! watch of Nodes ──> queue ──> controller ── finder ──┐              ┌── matching    which server, and is it believed
+//!                                                     ├──> plan ─────┼── metadata    provider ID, labels
+//! every few minutes ─────────> refresh ───── survey ──┘              └── addresses   for the status
 //! ```
 //!
 //! Nodes are never deleted here.
@@ -15,6 +15,8 @@ pub mod matching;
 pub mod metadata;
 mod metrics;
 pub mod plan;
+mod refresh;
+mod survey;
 
 pub use controller::{Controller, Dependencies};
 pub use metrics::NodeMetrics;

@@ -320,3 +320,35 @@ async fn the_instance_type_is_the_flavors_name_or_else_its_id() {
         );
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_crowded_project_is_not_read_as_a_whole_at_each_refresh() {
+    let world = World::new();
+    for n in 0..1000 {
+        world.cloud.server(&format!("foreign-{n}"), &format!("foreign-{n}"), &["10.9.0.1"]);
+    }
+    for n in 0..100 {
+        // One of them has another name than its Node.
+        let name = if n == 7 { "n7.example.org".to_owned() } else { format!("n{n}") };
+        world.cloud.server(&format!("server-{n}"), &name, &[&format!("10.0.0.{n}")]);
+        world.api.put(
+            &format!("/api/v1/nodes/n{n}"),
+            json!({
+                "metadata": {"name": format!("n{n}")}, "spec": {"providerID": format!("openstack:///server-{n}")},
+                "status": {"addresses": [{"type": "InternalIP", "address": format!("10.0.0.{n}")}]}
+            }),
+        );
+    }
+    let _program = world.start(&[]);
+    seconds(60).await;
+    let (rows, calls) = (world.cloud.rows(), world.cloud.calls().len());
+    world.api.change(
+        "/api/v1/nodes/n7",
+        &json!({"status": {"addresses": [{"type": "InternalIP", "address": "10.8.8.8"}]}}),
+    );
+    seconds(300).await;
+    assert!(world.cloud.rows() - rows <= 2 * 100, "{} rows", world.cloud.rows() - rows);
+    assert!(world.cloud.calls().len() - calls <= 7, "{} calls", world.cloud.calls().len() - calls);
+    assert_eq!(world.node("n7")["status"]["addresses"][0]["address"], "10.0.0.7");
+    assert_eq!(world.api.writes(), ["PATCH /api/v1/nodes/n7/status"]);
+}

@@ -1,31 +1,27 @@
-//! Initialises new Nodes as they appear, and keeps the addresses of the others up to date.
+//! Initialises new Nodes as they appear.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::join_all;
-use kubernetes::{
-    Change, Changes, Cluster, EventTarget, EventType, Node, NodeAddress, NodeInit, Recorder, Store,
-};
-use openstack::{Cloud, Inventory, Ports, ServerId, Servers};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use kubernetes::{Change, Changes, Cluster, EventTarget, EventType, Node, NodeInit, Recorder, Store};
+use openstack::{Cloud, Inventory, ServerId};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
-use super::finder::{self, Finder, NotFound};
+use super::finder::{Finder, NotFound};
 use super::matching::{self, Foreign};
 use super::metadata;
 use super::metrics::NodeMetrics;
 use super::plan::{self, Initialisation, NoAddresses, Settings, UNINITIALIZED};
+use super::refresh::Refresher;
+use super::survey::Survey;
 use crate::queue::{Lane, Queue, QueueMetrics, Verdict};
 
 /// Nodes worked on at once, if the user does not ask for more. Each needs two short writes, which the client-side limit
 /// of the Kubernetes API spreads anyway.
 const WORKERS: usize = 32;
-/// How old the lists may be from which addresses are refreshed.
-const REFRESH_AGE: Duration = Duration::from_secs(10);
 /// Where events come from. Do not change: users filter by it.
 const COMPONENT: &str = "cloud-node-controller";
 
@@ -58,6 +54,7 @@ pub struct Dependencies {
 /// Initialises and refreshes Nodes.
 pub struct Controller {
     work: Arc<Work>,
+    refresher: Refresher,
     queue: Queue<String>,
     changes: Changes<Node>,
     workers: usize,
@@ -100,6 +97,13 @@ enum Failure {
 impl Controller {
     /// A controller that has done nothing yet.
     pub fn new(dependencies: Dependencies) -> Self {
+        let refresher = Refresher {
+            cluster: dependencies.cluster.clone(),
+            nodes: dependencies.nodes.clone(),
+            survey: Survey::new(dependencies.cloud.clone(), Arc::clone(&dependencies.inventory)),
+            settings: dependencies.settings.clone(),
+            dry_run: dependencies.dry_run,
+        };
         let work = Work {
             finder: Finder::new(dependencies.cloud, dependencies.inventory),
             cluster: dependencies.cluster,
@@ -113,6 +117,7 @@ impl Controller {
         };
         Self {
             work: Arc::new(work),
+            refresher,
             queue: Queue::new("Nodes", &dependencies.queue_metrics),
             changes: dependencies.nodes.subscribe(),
             workers: dependencies.workers.max(WORKERS),
@@ -122,12 +127,12 @@ impl Controller {
 
     /// Runs until `cancel` is cancelled; returns how many runs had to be abandoned then.
     pub async fn run(self, cancel: CancellationToken) -> usize {
-        let Self { work, queue, changes, workers, refresh_every } = self;
+        let Self { work, refresher, queue, changes, workers, refresh_every } = self;
         if cancel.run_until_cancelled(work.nodes.ready()).await.is_none() {
             return 0;
         }
         let background = async {
-            tokio::join!(work.watch(&queue, changes), work.refresh_periodically(refresh_every));
+            tokio::join!(work.watch(&queue, changes), refresher.run(refresh_every));
         };
         let initialising = queue.run(workers, cancel.clone(), {
             let work = Arc::clone(&work);
@@ -284,81 +289,6 @@ impl Work {
         }
         let message = format!("Node cannot be initialised: {message}");
         self.recorder.event(&target(node), EventType::Warning, reason, message);
-    }
-
-    async fn refresh_periodically(&self, every: Duration) {
-        let mut ticks = interval(every.max(Duration::from_secs(1)));
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            self.refresh().await;
-        }
-    }
-
-    /// Writes the addresses of all initialised Nodes where they differ from the cloud's.
-    async fn refresh(&self) {
-        let nodes: Vec<Arc<Node>> = self
-            .nodes
-            .all()
-            .into_iter()
-            .filter(|node| !node.deleting && !plan::is_uninitialised(node))
-            .collect();
-        if nodes.is_empty() {
-            return;
-        }
-        let began = Instant::now();
-        let (servers, ports) = match self.finder.lists(REFRESH_AGE).await {
-            Ok(lists) => lists,
-            Err(error) => {
-                warn!(error = %chain(&error), "addresses of nodes not refreshed");
-                return;
-            }
-        };
-        // The client-side limit of the Kubernetes API spreads the writes.
-        let work: Vec<_> = nodes.iter().map(|node| self.refresh_one(node, &servers, &ports)).collect();
-        let written: usize = join_all(work).await.into_iter().sum();
-        debug!(nodes = nodes.len(), written, took = ?began.elapsed(), "addresses of nodes refreshed");
-    }
-
-    /// Returns how many writes were made. A Node whose server is not in the lists keeps what it has: lists leave out
-    /// servers in cells that are down.
-    async fn refresh_one(&self, node: &Node, servers: &Servers, ports: &Ports) -> usize {
-        let region = self.settings.region.as_deref().unwrap_or_default();
-        let Ok(lookup) = matching::lookup(node, region) else { return 0 };
-        // What was believed once is not questioned again.
-        let Some(found) = finder::known(&lookup, servers, ports) else {
-            debug!(node = node.name, "server of node is not in the list");
-            return 0;
-        };
-        let addresses = match plan::refresh(node, &found.server, &found.ports, &self.settings) {
-            Ok(Some(addresses)) => addresses,
-            Ok(None) => return 0,
-            Err(error) => {
-                warn!(node = node.name, error = %chain(&error), "addresses of node not refreshed");
-                return 0;
-            }
-        };
-        let listed = |addresses: &[NodeAddress]| {
-            let words = addresses.iter().map(|address| format!("{} {}", address.kind, address.address));
-            words.collect::<Vec<_>>().join(", ")
-        };
-        info!(
-            node = node.name,
-            from = listed(&node.addresses),
-            to = listed(&addresses),
-            dry_run = self.dry_run,
-            "addresses of node changed"
-        );
-        if self.dry_run {
-            return 0;
-        }
-        match self.cluster.set_node_addresses(&node.name, &addresses).await {
-            Ok(_) => 1,
-            Err(error) => {
-                warn!(node = node.name, error = %chain(&error), "addresses of node not written");
-                0
-            }
-        }
     }
 }
 

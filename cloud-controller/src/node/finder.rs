@@ -96,10 +96,7 @@ impl Finder {
     }
 
     /// Lists that began at most `max_age` ago.
-    pub(super) async fn lists(
-        &self,
-        max_age: Duration,
-    ) -> Result<(Arc<Servers>, Arc<Ports>), openstack::Error> {
+    async fn lists(&self, max_age: Duration) -> Result<(Arc<Servers>, Arc<Ports>), openstack::Error> {
         tokio::try_join!(self.inventory.servers(max_age), self.inventory.ports(max_age))
     }
 
@@ -223,18 +220,6 @@ pub(super) fn pick(
     }
 }
 
-/// The server of a Node that was initialised before, in the lists; it is not asked again whether to believe it.
-pub(super) fn known(lookup: &Lookup, servers: &Servers, ports: &Ports) -> Option<Found> {
-    let server = match lookup {
-        Lookup::Named(id) => servers.by_id(id)?,
-        Lookup::Search { name, .. } => match servers.by_name(name).as_slice() {
-            [server] => server,
-            _ => return None,
-        },
-    };
-    Some(Found { server: server.clone(), ports: ports.of_device(server.id.as_str()).to_vec() })
-}
-
 fn believed(node: &Node, found: Found) -> Result<Found, NotFound> {
     if matching::agrees(node, &found.server, &found.ports) {
         return Ok(found);
@@ -251,7 +236,7 @@ fn description(lookup: &Lookup) -> String {
 }
 
 /// The text with everything escaped that could mean something in a regular expression.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::new();
     for c in text.chars() {
         if !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_') {

@@ -21,6 +21,8 @@ struct State {
     servers: Vec<Value>,
     ports: Vec<Value>,
     asked: Vec<String>,
+    /// Servers and ports in all answers.
+    rows: usize,
     down: bool,
     /// The project that tokens are for, `project` if unset.
     project: Option<&'static str>,
@@ -69,6 +71,11 @@ impl FakeCloud {
     /// Calls so far, as `GET http://nova/servers/detail`; logins and version documents left out.
     pub(crate) fn calls(&self) -> Vec<String> {
         self.lock().asked.clone()
+    }
+
+    /// Servers and ports in all answers so far.
+    pub(crate) fn rows(&self) -> usize {
+        self.lock().rows
     }
 
     /// Calls that change something.
@@ -128,13 +135,17 @@ impl FakeCloud {
         };
         let body = match path.rsplit('/').next().unwrap_or_default() {
             "detail" => {
-                // Only anchored names are asked for.
-                let name = values("name")
-                    .first()
-                    .map(|name| name.replace("%5E", "").replace("%24", "").replace(['^', '$', '\\'], ""));
-                json!({"servers": having(&state.servers, "name", name.as_deref().into_iter().collect())})
+                let names = values("name").first().map(|names| alternatives(names));
+                let names = names.iter().flatten().map(String::as_str).collect();
+                let servers = having(&state.servers, "name", names);
+                state.rows += servers.len();
+                json!({"servers": servers})
             }
-            "ports" => json!({"ports": having(&state.ports, "device_id", values("device_id"))}),
+            "ports" => {
+                let ports = having(&state.ports, "device_id", values("device_id"));
+                state.rows += ports.len();
+                json!({"ports": ports})
+            }
             kind @ ("loadbalancers" | "listeners" | "pools" | "healthmonitors" | "floatingips") => {
                 json!({kind: []})
             }
@@ -157,6 +168,13 @@ impl FakeCloud {
         };
         Ok(answer(200, &body))
     }
+}
+
+/// The names in an anchored expression, `^(n1|n2)$`, as it stands in an address.
+fn alternatives(expression: &str) -> Vec<String> {
+    let plain = [("%5E", ""), ("%24", ""), ("%28", ""), ("%29", ""), ("%7C", "|"), ("%5C", "")];
+    let names = plain.iter().fold(expression.to_owned(), |text, (from, to)| text.replace(from, to));
+    names.replace(['^', '$', '(', ')', '\\'], "").split('|').map(str::to_owned).collect()
 }
 
 fn token(project: &str) -> Response<Bytes> {
