@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kubernetes::{ObjectKey, Service, ServicePort};
 use openstack::load_balancer::{
@@ -111,7 +112,7 @@ pub(crate) fn floating_ip(address: &str) -> FloatingIp {
 
 /// What the cloud looks like after `plan`, in a model of Octavia that takes every call.
 pub(crate) fn apply(plan: &Plan, observed: &Observed) -> Observed {
-    let mut model = Model { observed: observed.clone(), made: Vec::new(), next: 0 };
+    let mut model = Model { observed: observed.clone(), made: Vec::new() };
     for call in &plan.lane {
         model.call(call);
     }
@@ -124,13 +125,13 @@ pub(crate) fn apply(plan: &Plan, observed: &Observed) -> Observed {
 struct Model {
     observed: Observed,
     made: Vec<Option<PoolId>>,
-    next: usize,
 }
 
 impl Model {
-    fn id(&mut self, kind: &str) -> String {
-        self.next += 1;
-        format!("{kind}-{}-{}", self.observed.listeners.len() + self.observed.pools.len(), self.next)
+    /// An id that no other object has, also not one of an earlier plan.
+    fn id(kind: &str) -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        format!("{kind}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     fn pool_id(&self, pool: &PoolRef) -> PoolId {
@@ -144,7 +145,7 @@ impl Model {
         let mut made = None;
         match call {
             Call::CreateLoadBalancer(create) => {
-                let graph = self.graph(create);
+                let graph = Self::graph(create);
                 self.observed.record_created(graph);
             }
             Call::UpdateLoadBalancer(update) => {
@@ -162,7 +163,7 @@ impl Model {
                 self.observed.record_members(&pool, members);
             }
             Call::CreatePool(create) => {
-                let mut pool = self.pool(create);
+                let mut pool = Self::pool(create);
                 made = Some(pool.id.clone());
                 if let Some(listener) = &create.listener_id {
                     self.observed.record_default_pool(listener, &mut pool);
@@ -177,14 +178,14 @@ impl Model {
             Call::DeletePool(id) => self.observed.record_pool_deleted(id),
             Call::CreateMonitor(pool, create) => {
                 let pool = self.pool_id(pool);
-                let monitor = self.monitor(create);
+                let monitor = Self::monitor(create);
                 self.observed.record_monitor(&pool, monitor);
             }
             Call::UpdateMonitor(id, update) => self.update_monitor(id, update),
             Call::DeleteMonitor(id) => self.observed.record_monitor_deleted(id),
             Call::CreateListener(pool, create) => {
                 assert!(!self.is_taken(create), "Octavia refuses a second listener on a port");
-                let mut listener = self.listener(create);
+                let mut listener = Self::listener(create);
                 listener.default_pool_id = Some(self.pool_id(pool));
                 self.observed.listeners.push(listener);
             }
@@ -215,7 +216,7 @@ impl Model {
         })
     }
 
-    fn graph(&mut self, create: &LoadBalancerCreate) -> LoadBalancerGraph {
+    fn graph(create: &LoadBalancerCreate) -> LoadBalancerGraph {
         let mut graph = LoadBalancerGraph {
             load_balancer: LoadBalancer {
                 name: create.name.clone(),
@@ -229,12 +230,12 @@ impl Model {
             monitors: Vec::new(),
         };
         for wanted in &create.listeners {
-            let mut listener = self.listener(wanted);
+            let mut listener = Self::listener(wanted);
             let whole = wanted.default_pool.as_ref().unwrap();
-            let mut pool = self.pool(whole);
+            let mut pool = Self::pool(whole);
             listener.default_pool_id = Some(pool.id.clone());
             if let Some(monitor) = &whole.healthmonitor {
-                let monitor = self.monitor(monitor);
+                let monitor = Self::monitor(monitor);
                 pool.healthmonitor_id = Some(monitor.id.clone());
                 graph.monitors.push(monitor);
             }
@@ -247,9 +248,9 @@ impl Model {
         graph
     }
 
-    fn listener(&mut self, create: &ListenerCreate) -> Listener {
+    fn listener(create: &ListenerCreate) -> Listener {
         Listener {
-            id: ListenerId::from(self.id("listener")),
+            id: ListenerId::from(Self::id("listener")),
             name: create.name.clone(),
             protocol: create.protocol.clone(),
             protocol_port: create.protocol_port,
@@ -268,9 +269,9 @@ impl Model {
         }
     }
 
-    fn pool(&mut self, create: &PoolCreate) -> Pool {
+    fn pool(create: &PoolCreate) -> Pool {
         Pool {
-            id: PoolId::from(self.id("pool")),
+            id: PoolId::from(Self::id("pool")),
             name: create.name.clone(),
             protocol: create.protocol.clone(),
             lb_algorithm: create.lb_algorithm.clone(),
@@ -283,9 +284,9 @@ impl Model {
         }
     }
 
-    fn monitor(&mut self, create: &openstack::load_balancer::HealthMonitorCreate) -> HealthMonitor {
+    fn monitor(create: &openstack::load_balancer::HealthMonitorCreate) -> HealthMonitor {
         HealthMonitor {
-            id: HealthMonitorId::from(self.id("monitor")),
+            id: HealthMonitorId::from(Self::id("monitor")),
             name: create.name.clone(),
             kind: create.kind.clone(),
             delay: create.delay,
