@@ -135,9 +135,13 @@ impl FakeCloud {
         };
         let body = match path.rsplit('/').next().unwrap_or_default() {
             "detail" => {
-                let names = values("name").first().map(|names| alternatives(names));
-                let names = names.iter().flatten().map(String::as_str).collect();
-                let servers = having(&state.servers, "name", names);
+                let name = values("name").first().map(|expression| unquoted(expression));
+                let fits = |server: &&Value| match (&name, server["name"].as_str().unwrap()) {
+                    (None, _) => true,
+                    (Some((text, true)), name) => name == text,
+                    (Some((text, false)), name) => name.starts_with(text.as_str()),
+                };
+                let servers: Vec<Value> = state.servers.iter().filter(fits).cloned().collect();
                 state.rows += servers.len();
                 json!({"servers": servers})
             }
@@ -170,11 +174,13 @@ impl FakeCloud {
     }
 }
 
-/// The names in an anchored expression, `^(n1|n2)$`, as it stands in an address.
-fn alternatives(expression: &str) -> Vec<String> {
-    let plain = [("%5E", ""), ("%24", ""), ("%28", ""), ("%29", ""), ("%7C", "|"), ("%5C", "")];
-    let names = plain.iter().fold(expression.to_owned(), |text, (from, to)| text.replace(from, to));
-    names.replace(['^', '$', '(', ')', '\\'], "").split('|').map(str::to_owned).collect()
+/// The text of an expression that is anchored at its beginning, as it stands in an address, and whether at its end too.
+fn unquoted(expression: &str) -> (String, bool) {
+    let plain = [("%5E", "^"), ("%24", "$"), ("%5C", "")];
+    let text =
+        plain.iter().fold(expression.to_owned(), |text, (from, to)| text.replace(from, to)).replace('\\', "");
+    let text = text.strip_prefix('^').unwrap();
+    (text.trim_end_matches('$').to_owned(), text.ends_with('$'))
 }
 
 fn token(project: &str) -> Response<Bytes> {
