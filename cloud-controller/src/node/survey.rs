@@ -55,14 +55,12 @@ impl Survey {
         let in_project = self.in_project.load(Ordering::Relaxed);
         let crowded = in_project >= SMALL && in_project > CROWD * nodes.len();
         let own = if crowded { self.names_of(nodes) } else { None };
-        let seen = match &own {
-            Some(names) => self.look_at(names).await?,
-            None => {
-                let (servers, ports) =
-                    tokio::try_join!(self.inventory.servers(AGE), self.inventory.ports(AGE))?;
-                self.in_project.store(servers.len(), Ordering::Relaxed);
-                Seen { servers, ports }
-            }
+        let seen = if let Some(names) = &own {
+            self.look_at(names).await?
+        } else {
+            let (servers, ports) = tokio::try_join!(self.inventory.servers(AGE), self.inventory.ports(AGE))?;
+            self.in_project.store(servers.len(), Ordering::Relaxed);
+            Seen { servers, ports }
         };
         let ids = nodes.iter().filter_map(|node| match node {
             Lookup::Named(id) => Some(id),
