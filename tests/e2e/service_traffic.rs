@@ -18,6 +18,7 @@ use crate::support::{
 const FIRST_PACKET: Duration = Duration::from_millis(950);
 /// Node ports are opened by kube-proxy, at most once a second.
 const NODE_PORTS_OPEN: Duration = Duration::from_secs(3);
+/// `--cluster-name`. The namespaces differ: one that has had a pod on a node that left takes a minute to go.
 const NAME: &str = "e2e-traffic";
 
 #[test]
@@ -26,7 +27,7 @@ fn the_first_request_after_an_address_is_published_is_answered_20_of_20_times() 
     let cluster = lab.cluster();
     let _controller = Controller::lead(&lab, &cluster, &Options::new(NAME));
     real_nodes(&cluster);
-    let namespace = Namespace::make(&cluster, lab.cloud(), NAME);
+    let namespace = Namespace::make(&cluster, lab.cloud(), "e2e-first");
     namespace.echo();
     // Their node ports are open before they ask for load balancers: it is not kube-proxy that is tested.
     let services: Vec<Service<'_>> =
@@ -71,13 +72,14 @@ fn nodes_that_join_become_members_and_nodes_that_leave_are_members_no_more() {
     let cluster = lab.cluster();
     let _controller = Controller::lead(&lab, &cluster, &Options::new(NAME));
     let before = real_nodes(&cluster);
-    let namespace = Namespace::make(&cluster, lab.cloud(), NAME);
+    let namespace = Namespace::make(&cluster, lab.cloud(), "e2e-members");
     namespace.echo();
     // With this policy a node answers only from its own pods: every answer tells which member was chosen.
     let local = json!({"spec": {"externalTrafficPolicy": "Local"}});
     let service = namespace.service("members", "LoadBalancer", &local);
     let address = service.address(SOON);
-    let load_balancer = id(&only_load_balancer(lab.cloud(), &load_balancer_name(NAME, NAME, "members")));
+    let load_balancer =
+        id(&only_load_balancer(lab.cloud(), &load_balancer_name(NAME, "e2e-members", "members")));
     has_members(lab.cloud(), &load_balancer, &before);
     all_answer(address, &before);
 
@@ -164,11 +166,11 @@ fn an_internal_service_answers_on_its_virtual_ip_and_has_no_floating_ip() {
     let cluster = lab.cluster();
     let _controller = Controller::lead(&lab, &cluster, &Options::new(NAME));
     let nodes = real_nodes(&cluster);
-    let namespace = Namespace::make(&cluster, lab.cloud(), NAME);
+    let namespace = Namespace::make(&cluster, lab.cloud(), "e2e-inside");
     namespace.echo();
     let service = namespace.service("inside", "LoadBalancer", &crate::support::internal());
     let address = service.address(SOON);
-    let load_balancer = only_load_balancer(lab.cloud(), &load_balancer_name(NAME, NAME, "inside"));
+    let load_balancer = only_load_balancer(lab.cloud(), &load_balancer_name(NAME, "e2e-inside", "inside"));
     assert_eq!(load_balancer["vip_address"], address.to_string());
     let port = &load_balancer["vip_port_id"];
     let on_it: Vec<Value> =
@@ -184,7 +186,7 @@ fn a_deleted_service_leaves_nothing_in_the_cloud() {
     let cluster = lab.cluster();
     let _controller = Controller::lead(&lab, &cluster, &Options::new(NAME));
     real_nodes(&cluster);
-    let namespace = Namespace::make(&cluster, lab.cloud(), NAME);
+    let namespace = Namespace::make(&cluster, lab.cloud(), "e2e-traces");
     let before = Snapshot::of_project(lab.cloud());
     let two_ports = json!({"spec": {"ports": [
         {"name": "http", "port": 80, "targetPort": 8080},

@@ -171,7 +171,7 @@ impl Cluster {
     /// Makes the namespace, after a former one of the name has gone.
     pub(crate) fn make_namespace(&self, name: &str) {
         let path = format!("/api/v1/namespaces/{name}");
-        eventually(Duration::from_secs(60), &format!("namespace {name} can be made"), || {
+        eventually(Duration::from_secs(120), &format!("namespace {name} can be made"), || {
             match self.get(&path) {
                 Some(there) if there["status"]["phase"] == "Terminating" => {
                     Err("is being deleted".to_owned())
