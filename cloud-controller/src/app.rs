@@ -6,6 +6,7 @@
 mod access;
 mod configz;
 mod dry_run;
+mod gate;
 mod mark;
 mod metrics;
 mod readiness;
@@ -24,7 +25,6 @@ use kubernetes::{Cluster, Leadership, LeaseOptions, Lost, Recorder};
 use openstack::transport::TlsOptions;
 use openstack::{Cloud, Inventory, LoadBalancerWaiter, Session, Transport, TransportError};
 use prometheus_client::registry::Registry;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -33,6 +33,7 @@ use crate::flags::{ControllerName, Flags};
 use crate::queue::QueueMetrics;
 use crate::{load_balancer, node};
 pub use access::Reviewed;
+use gate::{Gate, Traffic};
 use metrics::AppMetrics;
 use readiness::Readiness;
 use reload::Reloader;
@@ -96,7 +97,7 @@ impl Worlds {
 pub async fn run(options: Options, worlds: Worlds, stop: CancellationToken) -> Result<(), Error> {
     let serving = CancellationToken::new();
     let _until_the_end = serving.clone().drop_guard();
-    let program = Program::assemble(options, worlds.cluster, worlds.transport);
+    let program = Program::assemble(options, worlds.cluster, worlds.transport, stop.clone());
     program.serve(worlds.authorizer, serving.clone())?;
     tokio::spawn(
         serving.clone().run_until_cancelled_owned(program.readiness.clone().log_in(program.session.clone())),
@@ -105,27 +106,23 @@ pub async fn run(options: Options, worlds: Worlds, stop: CancellationToken) -> R
     let flags = &program.options.flags;
     let result = if flags.provider.dry_run {
         info!("dry run: nothing is written, neither to OpenStack nor to Kubernetes");
-        program.work_without_lease(dry_run::closed_fences(), stop).await
+        program.work_without_lease(Some(dry_run::closed_fence()), stop).await
     } else if flags.election.leader_elect {
         program.work_with_lease(stop).await
     } else {
-        program.work_without_lease(Fences::default(), stop).await
+        program.gate.open();
+        program.work_without_lease(None, stop).await
     };
     program.recorder.flush(LAST_EVENTS).await;
     result
-}
-
-/// What both clients ask before they write; without a fence they write at will.
-#[derive(Clone, Default)]
-struct Fences {
-    kubernetes: Option<kubernetes::Fence>,
-    openstack: Option<openstack::Fence>,
 }
 
 struct Program {
     options: Options,
     cluster: Cluster,
     session: Session,
+    gate: Gate,
+    traffic: Traffic,
     recorder: Recorder,
     registry: Arc<Registry>,
     readiness: Arc<Readiness>,
@@ -136,10 +133,17 @@ struct Program {
 }
 
 impl Program {
-    fn assemble(options: Options, cluster: Cluster, transport: Transport) -> Arc<Self> {
+    fn assemble(
+        options: Options,
+        cluster: Cluster,
+        transport: Transport,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         let conf = &options.conf;
         let agent = options.flags.user_agent();
-        let session = Session::new(conf.global.session(conf.config.request_timeout, agent), transport);
+        let traffic = Traffic::default();
+        let session =
+            Session::new(conf.global.session(conf.config.request_timeout, agent), traffic.counted(transport));
         let events = if options.flags.provider.dry_run { dry_run::logged_events() } else { cluster.clone() };
         let metrics = AppMetrics::default();
         let queue_metrics = QueueMetrics::default();
@@ -157,6 +161,8 @@ impl Program {
             options,
             cluster,
             session,
+            gate: Gate::new(stop),
+            traffic,
             registry: Arc::new(registry),
             readiness: Arc::default(),
             metrics,
@@ -198,28 +204,26 @@ impl Program {
     }
 
     async fn work_with_lease(self: &Arc<Self>, stop: CancellationToken) -> Result<(), Error> {
-        let (to_openstack, openstack_fence) = watch::channel(None);
+        let gate = self.gate.clone();
         let mut leadership =
             Leadership::new(self.cluster.clone(), self.lease_options(), Some(self.recorder.clone()))
-                .mirrored_to(move |window| {
-                    to_openstack.send_replace(window.map(|window| openstack::WriteWindow {
-                        begin_before: window.begin_before,
-                        end_before: window.end_before,
-                    }));
-                });
+                .mirrored_to(move |window| gate.follow(window));
         self.readiness.lead_by(leadership.fence());
-        let fences = Fences { kubernetes: Some(leadership.fence()), openstack: Some(openstack_fence) };
-
         self.metrics.leads(false);
         if stop.run_until_cancelled(leadership.acquire()).await.is_none() {
             return Ok(());
         }
         self.metrics.leads(true);
         let working = stop.child_token();
-        let mut controllers = tokio::spawn(Arc::clone(self).run_controllers(fences, working.clone()));
+        let fence = Some(leadership.fence());
+        let mut controllers = tokio::spawn(Arc::clone(self).run_controllers(fence, working.clone()));
         // The lease is renewed until the last write has ended.
         let abandoned = tokio::select! {
-            lost = leadership.hold() => return Err(self.lost(lost, &working)),
+            lost = leadership.hold() => {
+                self.metrics.leads(false);
+                working.cancel();
+                return Err(Error::LeaseLost(lost));
+            }
             ended = &mut controllers => ended?,
         };
         self.metrics.leads(false);
@@ -234,18 +238,12 @@ impl Program {
         Ok(())
     }
 
-    fn lost(&self, lost: Lost, working: &CancellationToken) -> Error {
-        self.metrics.leads(false);
-        working.cancel();
-        Error::LeaseLost(lost)
-    }
-
     async fn work_without_lease(
         self: &Arc<Self>,
-        fences: Fences,
+        fence: Option<kubernetes::Fence>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        tokio::spawn(Arc::clone(self).run_controllers(fences, stop)).await?;
+        tokio::spawn(Arc::clone(self).run_controllers(fence, stop)).await?;
         Ok(())
     }
 
@@ -264,12 +262,14 @@ impl Program {
     }
 
     /// Runs all controllers until `stop` is cancelled and they have ended; returns how many of their runs did not end.
-    async fn run_controllers(self: Arc<Self>, fences: Fences, stop: CancellationToken) -> usize {
-        let Fences { kubernetes, openstack } = fences;
-        let cluster =
-            kubernetes.map_or_else(|| self.cluster.clone(), |fence| self.cluster.clone().with_fence(fence));
-        let session = openstack.map_or_else(|| self.session.clone(), |fence| self.session.with_fence(fence));
-        let cloud = Cloud::new(session);
+    async fn run_controllers(
+        self: Arc<Self>,
+        fence: Option<kubernetes::Fence>,
+        stop: CancellationToken,
+    ) -> usize {
+        let own = self.cluster.clone();
+        let cluster = fence.map_or_else(|| own.clone(), |fence| own.clone().with_fence(fence));
+        let cloud = Cloud::new(self.session.with_fence(self.gate.fence()));
         let inventory = Arc::new(Inventory::new(cloud.clone()));
         let (nodes, _) = self.cluster.nodes().start(stop.clone());
         let node_store = nodes.clone();
@@ -315,13 +315,18 @@ impl Program {
                 inventory: Arc::clone(&inventory),
                 metrics: self.load_balancer_metrics.clone(),
                 queue_metrics: self.queue_metrics.clone(),
+                in_flight: self.traffic.changes(),
                 dry_run: self.options.flags.provider.dry_run,
             });
             self.starts(ControllerName::Service, move || service_store.is_ready());
             controller.run(stop.clone()).await
         };
+        let stopping = async {
+            stop.cancelled().await;
+            self.gate.close();
+        };
         let (nodes_abandoned, services_abandoned, ()) =
-            tokio::join!(node_controller, service_controller, stop.cancelled());
+            tokio::join!(node_controller, service_controller, stopping);
         nodes_abandoned + services_abandoned
     }
 

@@ -15,14 +15,15 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Display;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 pub use metrics::QueueMetrics;
 
@@ -34,6 +35,11 @@ pub const BACKOFF_LIMIT: Duration = Duration::from_secs(300);
 pub const EDITS_IN_A_ROW: u32 = 8;
 /// How long [`Queue::run`] waits, once cancelled, for work in flight.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(8);
+/// How long work gets to end by itself before it is dropped for only waiting.
+pub const DRAIN_GRACE: Duration = Duration::from_millis(300);
+
+/// How many changes of the outside world, made by work, have no answer yet.
+pub type InFlight = watch::Receiver<usize>;
 
 /// Who waits for the work: a user who has just changed something, or nobody in particular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,11 +64,12 @@ pub enum Verdict {
 /// The queue; clones are handles to the same one.
 pub struct Queue<K> {
     shared: Arc<Shared<K>>,
+    in_flight: Option<InFlight>,
 }
 
 impl<K> Clone for Queue<K> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), in_flight: self.in_flight.clone() }
     }
 }
 
@@ -120,7 +127,15 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
         };
         let shared =
             Shared { state: Mutex::new(state), changed: Notify::new(), name, metrics: metrics.clone() };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), in_flight: None }
+    }
+
+    /// The same queue, whose work may be dropped, once [`run`](Self::run) is cancelled, while nothing is in flight. The
+    /// caller sees to it that from the cancellation on no change begins.
+    #[must_use]
+    pub fn with_in_flight(mut self, in_flight: InFlight) -> Self {
+        self.in_flight = Some(in_flight);
+        self
     }
 
     /// Asks for a run of `key` as soon as possible, whatever delay it was waiting out.
@@ -177,17 +192,16 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
         }
-        let drained = timeout(DRAIN_LIMIT, async {
-            while let Some(finished) = runs.tasks.join_next_with_id().await {
-                runs.finish(finished);
-            }
-        });
-        if drained.await.is_err() {
-            for key in runs.keys.values() {
-                warn!(queue = self.shared.name, key = %key, "work abandoned at shutdown");
-            }
-        }
+        runs.drain().await;
         runs.keys.len()
+    }
+
+    /// Waits until nothing is in flight, for ever if nobody counts that.
+    async fn quiet(&self) {
+        let Some(mut in_flight) = self.in_flight.clone() else { return std::future::pending().await };
+        sleep(DRAIN_GRACE).await;
+        // Whoever counted is gone: nothing is in flight any more.
+        let _ = in_flight.wait_for(|count| *count == 0).await;
     }
 
     /// Puts in line whatever is due, and tells when more will be.
@@ -256,6 +270,34 @@ impl<K: Ord + Clone + Display + Send + 'static> Runs<'_, K> {
         let task = self.tasks.spawn(async move { work(argument).await });
         self.queue.shared.metrics.started(self.queue.shared.name, task.id());
         self.keys.insert(task.id(), key);
+    }
+
+    /// Lets the runs end, or drops those that only wait. What is left in `keys` has not ended.
+    async fn drain(&mut self) {
+        let deadline = Instant::now() + DRAIN_LIMIT;
+        let queue = self.queue;
+        let mut quiet = pin!(queue.quiet());
+        loop {
+            tokio::select! {
+                biased;
+                finished = self.tasks.join_next_with_id() => match finished {
+                    Some(finished) => self.finish(finished),
+                    None => return,
+                },
+                () = &mut quiet => break,
+                () = sleep_until(deadline) => {
+                    for key in self.keys.values() {
+                        warn!(queue = queue.shared.name, key = %key, "work abandoned at shutdown");
+                    }
+                    return;
+                }
+            }
+        }
+        for key in self.keys.values() {
+            info!(queue = queue.shared.name, key = %key, "work that only waits dropped at shutdown");
+        }
+        self.tasks.shutdown().await;
+        self.keys.clear();
     }
 
     fn finish(&mut self, finished: Result<(Id, Verdict), JoinError>) {

@@ -7,11 +7,9 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::info;
 
-use super::Fences;
-
-/// Fences that no write passes, whatever the controllers try.
-pub(super) fn closed_fences() -> Fences {
-    Fences { kubernetes: Some(watch::channel(None).1), openstack: Some(watch::channel(None).1) }
+/// A fence that no write to Kubernetes passes, whatever the controllers try. The gate to the cloud stays closed as well.
+pub(super) fn closed_fence() -> kubernetes::Fence {
+    watch::channel(None).1
 }
 
 /// A cluster for events alone: they are logged.

@@ -19,7 +19,7 @@ use super::ownership::ClusterMark;
 use super::reconcile::{Parts, Reconciler, Trouble};
 use super::report::{self, Reporter};
 use crate::config::Config;
-use crate::queue::{Lane, Queue, QueueMetrics, Verdict};
+use crate::queue::{InFlight, Lane, Queue, QueueMetrics, Verdict};
 
 /// Services worked on at once. Most of the time each of them waits for Octavia.
 const WORKERS: usize = 64;
@@ -52,6 +52,8 @@ pub struct Dependencies {
     pub metrics: Metrics,
     /// Where the queue is counted.
     pub queue_metrics: QueueMetrics,
+    /// Changes of the cloud without an answer yet.
+    pub in_flight: InFlight,
     /// Print plans, write nothing.
     pub dry_run: bool,
 }
@@ -94,7 +96,7 @@ impl Controller {
         Self {
             service_changes: dependencies.services.subscribe(),
             node_changes: dependencies.nodes.subscribe(),
-            queue: Queue::new("service", &dependencies.queue_metrics),
+            queue: Queue::new("service", &dependencies.queue_metrics).with_in_flight(dependencies.in_flight),
             work: Arc::new(Work {
                 reconciler,
                 services: dependencies.services,

@@ -252,6 +252,27 @@ async fn work_that_does_not_end_is_abandoned_and_reported() {
     assert_eq!(started.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn work_that_only_waits_is_dropped_once_nothing_is_in_flight() {
+    let in_flight = watch::Sender::new(1);
+    let queue: Queue<String> =
+        Queue::new("test", &QueueMetrics::default()).with_in_flight(in_flight.subscribe());
+    let cancel = CancellationToken::new();
+    queue.add("waiting".to_owned(), Lane::Edit);
+    let run = tokio::spawn({
+        let (queue, cancel) = (queue.clone(), cancel.clone());
+        async move { queue.run(1, cancel, |_| std::future::pending()).await }
+    });
+    seconds(1).await;
+    let before = Instant::now();
+    cancel.cancel();
+    seconds(2).await;
+    assert!(!run.is_finished(), "a change is still on its way");
+    in_flight.send_replace(0);
+    assert_eq!(run.await.unwrap(), 0);
+    assert_eq!(before.elapsed(), Duration::from_secs(2));
+}
+
 #[test]
 fn metrics_carry_the_names_that_dashboards_know() {
     let metrics = QueueMetrics::default();
