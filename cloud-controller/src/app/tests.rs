@@ -52,6 +52,16 @@ impl World {
         );
     }
 
+    fn service(&self, name: &str) {
+        self.api.put(
+            &format!("/api/v1/namespaces/default/services/{name}"),
+            json!({
+                "metadata": {"name": name, "namespace": "default"},
+                "spec": {"type": "LoadBalancer", "ipFamilies": ["IPv4"], "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}]}
+            }),
+        );
+    }
+
     fn node(&self, name: &str) -> Value {
         self.api.get(&format!("/api/v1/nodes/{name}"))
     }
@@ -173,13 +183,7 @@ async fn a_dry_run_writes_nothing_anywhere_and_takes_no_lease() {
     let world = World::new();
     world.cloud.server(UUID, "n1", &["10.0.0.5"]);
     world.register("n1");
-    world.api.put(
-        "/api/v1/namespaces/default/services/web",
-        json!({
-            "metadata": {"name": "web", "namespace": "default"},
-            "spec": {"type": "LoadBalancer", "ipFamilies": ["IPv4"], "ports": [{"port": 80, "nodePort": 30080, "protocol": "TCP"}]}
-        }),
-    );
+    world.service("web");
     let program = world.start(&["--dry-run"]);
     seconds(120).await;
     assert_eq!(world.api.writes(), Vec::<String>::new());
@@ -351,4 +355,22 @@ async fn a_crowded_project_is_not_read_as_a_whole_at_each_refresh() {
     assert!(world.cloud.calls().len() - calls <= 6, "{} calls", world.cloud.calls().len() - calls);
     assert_eq!(world.node("node-7")["status"]["addresses"][0]["address"], "10.0.0.7");
     assert_eq!(world.api.writes(), ["PATCH /api/v1/nodes/node-7/status"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_that_takes_its_time_does_not_hold_up_the_hand_over() {
+    let world = World::new();
+    world.cloud.server(UUID, "n1", &["10.0.0.5"]);
+    world.register("n1");
+    let program = world.start(&[]);
+    world.until("n1 initialised", |world| world.is_initialised("n1")).await;
+    world.service("web");
+    world.until("load balancer asked for", |world| !world.cloud.writes().is_empty()).await;
+    seconds(20).await;
+    world.stop.cancel();
+    let began = Instant::now();
+    program.await.unwrap().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert_eq!(world.api.get(LEASE)["spec"]["holderIdentity"], "");
+    assert_eq!(world.cloud.writes(), ["POST http://octavia/v2.0/lbaas/loadbalancers"]);
 }

@@ -1,4 +1,4 @@
-//! A cloud with servers and ports, and an Octavia without load balancers.
+//! A cloud with servers and ports, and an Octavia that never finishes a load balancer.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -23,6 +23,8 @@ struct State {
     asked: Vec<String>,
     /// Servers and ports in all answers.
     rows: usize,
+    /// Being created, for ever.
+    load_balancers: Vec<Value>,
     down: bool,
     /// The project that tokens are for, `project` if unset.
     project: Option<&'static str>,
@@ -122,6 +124,14 @@ impl FakeCloud {
             ));
         }
         state.asked.push(format!("{} http://{host}{path}", request.method()));
+        if request.method() == Method::POST && path.ends_with("/loadbalancers") {
+            let body: Value = serde_json::from_slice(request.body()).unwrap();
+            let mut created = body["loadbalancer"].clone();
+            let details = json!({"id": "lb-1", "provisioning_status": "PENDING_CREATE", "vip_address": "10.0.0.99", "listeners": [], "pools": []});
+            created.as_object_mut().unwrap().extend(details.as_object().unwrap().clone());
+            state.load_balancers.push(created.clone());
+            return Ok(answer(201, &json!({"loadbalancer": created})));
+        }
         if request.method() != Method::GET {
             return Ok(answer(409, &json!({"error": "nothing can be changed here"})));
         }
@@ -150,7 +160,9 @@ impl FakeCloud {
                 state.rows += ports.len();
                 json!({"ports": ports})
             }
-            kind @ ("loadbalancers" | "listeners" | "pools" | "healthmonitors" | "floatingips") => {
+            "loadbalancers" => json!({"loadbalancers": state.load_balancers}),
+            "lb-1" => json!({"loadbalancer": state.load_balancers[0]}),
+            kind @ ("listeners" | "pools" | "healthmonitors" | "floatingips") => {
                 json!({kind: []})
             }
             id => match having(&state.servers, "id", vec![id]).pop() {
