@@ -1,13 +1,11 @@
 //! One Service from what it asks for to what it gets: the order of the steps, and what each failure means.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use kubernetes::{Cluster, ObjectKey, Service};
 use openstack::load_balancer::Cascade;
 use openstack::{Cloud, Inventory, LoadBalancerWaiter};
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::desired::{Desired, desired};
@@ -22,9 +20,6 @@ use super::report::{self, Reporter};
 use super::spec::{Identity, Refusal, Spec};
 use super::status::{Publication, claimed, publication};
 use crate::config::Config;
-
-/// How long a request of a process that was killed can be under way in the cloud.
-const PREDECESSOR: Duration = Duration::from_secs(180);
 
 /// Why a reconcile did not reach its end.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +64,7 @@ pub struct Reconciler {
     executor: Executor,
     reporter: Reporter,
     dry_run: bool,
-    born: Instant,
     remembered: Mutex<BTreeMap<ObjectKey, Remembered>>,
-    /// Services whose load balancer was asked for without an answer that tells whether it was made.
-    unsure: Mutex<BTreeSet<ObjectKey>>,
 }
 
 /// What a Service's load balancer looked like when it was last worked on.
@@ -117,9 +109,7 @@ impl Reconciler {
             mark: parts.mark,
             reporter: parts.reporter,
             dry_run: parts.dry_run,
-            born: Instant::now(),
             remembered: Mutex::default(),
-            unsure: Mutex::default(),
         }
     }
 
@@ -174,13 +164,15 @@ impl Reconciler {
             info!(service = %service.key, %plan, "dry run, nothing is changed");
             return Ok(());
         }
-        if !service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER) {
+        let was_begun = service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
+        if !was_begun {
             self.cluster.add_service_finalizer(service, names::FINALIZER).await?;
         }
         let mut outcome = self.run(&plan, &mut observed, service, &superseded).await;
         if matches!(plan.lane.first(), Some(Call::CreateLoadBalancer(_))) {
-            let twice = self.may_be_there_twice(&service.key, observed.load_balancer.is_some());
-            if twice && outcome.is_ok() {
+            // The finalizer is written before the request is sent. One that was there before means that the request
+            // was sent once already, by us or by a process that is gone, and may have been carried out since we looked.
+            if was_begun && outcome.is_ok() {
                 outcome = self.drop_doubles(service, &spec.identity, &observed, nodes).await;
             }
         }
@@ -335,18 +327,6 @@ impl Reconciler {
                 names::LOAD_BALANCER_ID
             ))),
             Finding::Ambiguous(ids) => Err(ambiguous(&ids)),
-        }
-    }
-
-    /// Whether a load balancer that was just asked for may have been made before, too: by a process that was killed, or
-    /// by a request of ours whose answer was lost. Looking before asking does not show what is still under way.
-    fn may_be_there_twice(&self, key: &ObjectKey, is_made: bool) -> bool {
-        let mut unsure = self.unsure.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_made {
-            unsure.remove(key) || self.born.elapsed() < PREDECESSOR
-        } else {
-            unsure.insert(key.clone());
-            false
         }
     }
 
