@@ -8,6 +8,9 @@ from ..errors import LabError
 from ..packages import debian
 
 PACKAGES = ("busybox-static", "iptables", "iproute2", "procps", "util-linux")
+# kubelet, containerd and kube-proxy take about nine a node, a control plane a dozen; some distributions allow 128 in all.
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_INSTANCES = 1024
 CGROUP_CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids")
 
 
@@ -16,6 +19,11 @@ def check() -> None:
     debian(list(PACKAGES))
     if missing := missing_controllers():
         raise LabError(f"nodes need the cgroup controllers {', '.join(missing)}: mount them (v1) or enable them in /sys/fs/cgroup/cgroup.subtree_control (v2)")
+    if int(INOTIFY_LIMIT.read_text()) < INOTIFY_INSTANCES:
+        try:
+            INOTIFY_LIMIT.write_text(str(INOTIFY_INSTANCES))
+        except OSError as error:
+            raise LabError(f"nodes need {INOTIFY_LIMIT} to be {INOTIFY_INSTANCES} or more, and it cannot be raised here: {error.strerror}") from error
     if not file_system_known("overlay", Path("/proc/filesystems").read_text()):
         raise LabError("nodes need overlayfs for containers: this kernel has none (CONFIG_OVERLAY_FS)")
     for what, script in (
