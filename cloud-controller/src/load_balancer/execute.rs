@@ -18,8 +18,10 @@ const SETTLING: Duration = Duration::from_secs(600);
 const IMMUTABLE_RETRIES: usize = 20;
 /// How long all children may take to settle after the load balancer is ACTIVE.
 const QUIESCING: Duration = Duration::from_secs(120);
-/// First and longest pause between two looks.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+/// First pause between two looks.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a plan was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -327,17 +329,21 @@ impl Executor {
     }
 }
 
-/// Growing pauses between two looks.
-struct Pause(Duration);
+/// Pauses between two looks: short at first, then a part of the time waited, so that little is added to it.
+struct Pause {
+    begun: Instant,
+    next: Duration,
+}
 
 impl Pause {
     fn new() -> Self {
-        Self(PAUSES.0)
+        Self { begun: Instant::now(), next: FIRST_PAUSE }
     }
 
     async fn wait(&mut self) {
-        tokio::time::sleep(self.0).await;
-        self.0 = self.0.mul_f64(1.2).min(PAUSES.1);
+        tokio::time::sleep(self.next).await;
+        let part = (self.begun.elapsed() / 15).clamp(FIRST_PAUSE * 4, LONGEST_PAUSE);
+        self.next = self.next.mul_f64(1.2).min(part);
     }
 }
 
