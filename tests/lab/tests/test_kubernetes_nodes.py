@@ -1,4 +1,5 @@
 """Nodes: what registers, what is reserved, which rules are made, what a machine must have."""
+import argparse
 import json
 import tempfile
 import unittest
@@ -7,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from cpolab.errors import LabError
-from cpolab.kubernetes import fleet, heartbeat, node, node_network, preflight
+from cpolab.kubernetes import fleet, heartbeat, node, node_commands, node_network, preflight
 from cpolab.kubernetes.cluster import Cluster
 from cpolab.kubernetes.fleet import Fleet
 from cpolab.lock import locked
@@ -48,6 +49,14 @@ class Heartbeat(unittest.TestCase):
         lease = heartbeat.lease_object(self.node(provided=False), NOW)
         self.assertEqual(lease["spec"]["renewTime"], "2026-01-02T03:04:05.678000Z")
         self.assertEqual(lease["metadata"]["labels"], {heartbeat.FLEET: "kn"})
+
+
+class FleetNames(unittest.TestCase):
+    def test_a_name_that_cannot_be_a_label_is_refused_before_anything_is_made(self):
+        self.assertEqual(node_commands._prefix("kn"), "kn")
+        for odd in ("five-", "-kn", "Kn", "k n", "", "../kn"):
+            with self.assertRaises(argparse.ArgumentTypeError, msg=odd):
+                node_commands._prefix(odd)
 
 
 class Fleets(Temporary):

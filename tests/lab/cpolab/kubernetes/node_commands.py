@@ -1,5 +1,7 @@
 """Commands about nodes: `lab node` for real ones, `lab nodes` for those that only exist as objects."""
+import argparse
 import os
+import re
 import sys
 
 from ..errors import LabError
@@ -9,6 +11,13 @@ from .cluster import Cluster
 from .fleet import Fleet
 from .node import Node
 from .node_lifecycle import Options
+
+
+def _prefix(text: str) -> str:
+    """The name of a fleet: begins the names of servers and Nodes, and is the value of a label."""
+    if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: lower-case letters, digits and dashes, with a letter or digit at both ends")
+    return text
 
 
 def register(subparsers, add_cluster) -> None:
@@ -50,7 +59,7 @@ def _register_nodes(actions, add_cluster) -> None:
                             ("register", _register, "second step of `up`: the Node objects and leases"),
                             ("up", _up, "servers, then Node objects and leases")):
         command = actions.add_parser(name, help=text, description=text)
-        command.add_argument("prefix", metavar="PREFIX")
+        command.add_argument("prefix", metavar="PREFIX", type=_prefix)
         command.add_argument("count", metavar="N", type=int)
         if run is not _servers:
             command.add_argument("--provided-ip", action="store_true", help="as with kubelet's --node-ip: InternalIP and the annotation about it")
@@ -58,13 +67,13 @@ def _register_nodes(actions, add_cluster) -> None:
         command.set_defaults(run=run)
 
     silence = actions.add_parser("silence", help="stop the heartbeats of these nodes only (none named: all beat again)")
-    silence.add_argument("prefix", metavar="PREFIX")
+    silence.add_argument("prefix", metavar="PREFIX", type=_prefix)
     silence.add_argument("names", nargs="*", metavar="NAME")
     add_cluster(silence)
     silence.set_defaults(run=_silence)
 
     down = actions.add_parser("down", help="delete the Node objects and the servers")
-    down.add_argument("prefix", metavar="PREFIX")
+    down.add_argument("prefix", metavar="PREFIX", type=_prefix)
     down.add_argument("--keep-servers", action="store_true", help="the servers stay in Nova")
     add_cluster(down)
     down.set_defaults(run=_down)
