@@ -252,17 +252,12 @@ fn wants_load_balancer(service: &Service) -> bool {
 
 /// A Service that carries our finalizer and no longer wants a load balancer.
 fn needs_cleanup(service: &Service) -> bool {
-    let ours = service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
-    ours && (service.deleting || !service.is_load_balancer)
+    service.has_finalizer(names::FINALIZER) && (service.deleting || !service.is_load_balancer)
 }
 
 /// Whether the two differ in anything but what we write ourselves.
 fn asks_for_something_else(old: &Service, new: &Service) -> bool {
-    let lost_finalizer = {
-        let has =
-            |service: &Service| service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
-        has(old) && !has(new)
-    };
+    let lost_finalizer = old.has_finalizer(names::FINALIZER) && !new.has_finalizer(names::FINALIZER);
     lost_finalizer || without_our_writes(old) != without_our_writes(new)
 }
 

@@ -164,17 +164,16 @@ impl Reconciler {
             info!(service = %service.key, %plan, "dry run, nothing is changed");
             return Ok(());
         }
-        let was_begun = service.finalizers.iter().any(|finalizer| finalizer == names::FINALIZER);
+        let was_begun = service.has_finalizer(names::FINALIZER);
         if !was_begun {
             self.cluster.add_service_finalizer(service, names::FINALIZER).await?;
         }
         let mut outcome = self.run(&plan, &mut observed, service, &superseded).await;
-        if matches!(plan.lane.first(), Some(Call::CreateLoadBalancer(_))) {
-            // The finalizer is written before the request is sent. One that was there before means that the request
-            // was sent once already, by us or by a process that is gone, and may have been carried out since we looked.
-            if was_begun && outcome.is_ok() {
-                outcome = self.drop_doubles(service, &spec.identity, &observed, nodes).await;
-            }
+        // The finalizer is written before the request is sent. One that was there before means that the request
+        // was sent once already, by us or by a process that is gone, and may have been carried out since we looked.
+        let was_made = matches!(plan.lane.first(), Some(Call::CreateLoadBalancer(_)));
+        if was_made && was_begun && outcome.is_ok() {
+            outcome = self.drop_doubles(service, &spec.identity, &observed, nodes).await;
         }
         self.publish(service, &spec, &observed, outcome.is_ok()).await?;
         outcome?;

@@ -98,6 +98,13 @@ pub struct Ingress {
     pub ip_mode: Option<String>,
 }
 
+impl Service {
+    /// Whether it carries this finalizer.
+    pub fn has_finalizer(&self, finalizer: &str) -> bool {
+        self.finalizers.iter().any(|present| present == finalizer)
+    }
+}
+
 impl Object for Service {
     type Key = ObjectKey;
     type Wire = WireService;
