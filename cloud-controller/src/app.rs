@@ -219,6 +219,7 @@ impl Program {
         let mut controllers = tokio::spawn(Arc::clone(self).run_controllers(fence, working.clone()));
         // The lease is renewed until the last write has ended.
         let abandoned = tokio::select! {
+            biased;
             lost = leadership.hold() => {
                 self.metrics.leads(false);
                 working.cancel();

@@ -12,7 +12,7 @@ mod metrics;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::pin;
@@ -175,7 +175,7 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
         F: Fn(K) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Verdict> + Send + 'static,
     {
-        let mut runs = Runs { queue: self, tasks: JoinSet::new(), keys: HashMap::new() };
+        let mut runs = Runs { queue: self, tasks: JoinSet::new(), keys: BTreeMap::new() };
         while !cancel.is_cancelled() {
             let due = self.mature();
             while runs.tasks.len() < workers.max(1)
@@ -256,7 +256,7 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
 struct Runs<'a, K> {
     queue: &'a Queue<K>,
     tasks: JoinSet<Verdict>,
-    keys: HashMap<Id, K>,
+    keys: BTreeMap<Id, K>,
 }
 
 impl<K: Ord + Clone + Display + Send + 'static> Runs<'_, K> {

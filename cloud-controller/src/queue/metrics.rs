@@ -1,6 +1,6 @@
 //! Metrics of the queues, named and bucketed as client-go's, so that existing dashboards and alerts go on working.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,10 +138,10 @@ pub(super) struct Counts {
 
 /// When the runs in progress began, by queue: read out when somebody scrapes, so that a stuck run is seen growing.
 #[derive(Clone, Debug, Default)]
-struct InFlight(Arc<Mutex<HashMap<&'static str, HashMap<Id, Instant>>>>);
+struct InFlight(Arc<Mutex<BTreeMap<&'static str, BTreeMap<Id, Instant>>>>);
 
 impl InFlight {
-    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, HashMap<Id, Instant>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, BTreeMap<Id, Instant>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,7 +149,7 @@ impl InFlight {
         &self,
         encoder: &mut DescriptorEncoder<'_>,
         (name, help): (&str, &str),
-        fold: fn(&HashMap<Id, Instant>) -> f64,
+        fold: fn(&BTreeMap<Id, Instant>) -> f64,
     ) -> Result<(), fmt::Error> {
         let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (&queue, runs) in self.lock().iter() {

@@ -25,6 +25,7 @@ pub fn stop() -> std::io::Result<CancellationToken> {
 
 async fn first_of(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
     tokio::select! {
+        biased;
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     }

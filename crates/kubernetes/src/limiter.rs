@@ -77,6 +77,7 @@ impl Limiter {
             match shared.try_take(place.ticket) {
                 Turn::Taken => return,
                 Turn::At(due) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(due) => {}
                     () = changed => {}
                 },

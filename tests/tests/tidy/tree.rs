@@ -29,7 +29,11 @@ pub(crate) fn texts() -> Vec<Text> {
             let entry = entry.unwrap();
             let kind = entry.file_type().unwrap();
             let name = entry.file_name();
-            if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) {
+            if SKIPPED.iter().any(|skipped| name == *skipped) {
+                // In a second work tree `.git` is a file.
+                continue;
+            }
+            if kind.is_dir() {
                 directories.push(entry.path());
             } else if kind.is_file()
                 && let Ok(content) = fs::read_to_string(entry.path())

@@ -43,7 +43,14 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router,
     let mut open = Open::default();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
+            // Before the next is let in, so that a flood of connections does not keep the ended ones here.
+            Some(ended) = open.tasks.join_next() => {
+                if let Ok(number) = ended {
+                    open.stops.remove(&number);
+                }
+            }
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => open.add(stream, tls.clone(), router.clone()),
                 Err(error) => {
@@ -51,11 +58,6 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router,
                     tokio::time::sleep(PAUSE).await;
                 }
             },
-            Some(ended) = open.tasks.join_next() => {
-                if let Ok(number) = ended {
-                    open.stops.remove(&number);
-                }
-            }
         }
     }
 }
