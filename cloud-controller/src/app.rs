@@ -16,7 +16,7 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use host::health::Health;
@@ -62,9 +62,14 @@ pub struct Worlds {
     pub cluster: Cluster,
     /// The way to the cloud.
     pub transport: Transport,
+    /// Makes another way to the cloud, when certificates have changed.
+    pub connect: Connect,
     /// Decides who may read what is not open to everybody.
     pub authorizer: Arc<dyn Authorizer>,
 }
+
+/// Makes connections to the cloud with this TLS material.
+pub type Connect = Arc<dyn Fn(&TlsOptions) -> Result<Transport, TransportError> + Send + Sync>;
 
 /// Why the program ended early.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +91,9 @@ pub enum Error {
 impl Worlds {
     /// Worlds whose endpoint shows everything to everybody; for tests.
     pub fn open(cluster: Cluster, transport: Transport) -> Self {
-        Self { cluster, transport, authorizer: Arc::new(AllowAll) }
+        let again = Mutex::new(transport.clone());
+        let connect = move |_: &TlsOptions| Ok(again.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Self { cluster, transport, connect: Arc::new(connect), authorizer: Arc::new(AllowAll) }
     }
 }
 
@@ -102,7 +109,7 @@ pub async fn run(options: Options, worlds: Worlds, stop: CancellationToken) -> R
     tokio::spawn(
         serving.clone().run_until_cancelled_owned(program.readiness.clone().log_in(program.session.clone())),
     );
-    tokio::spawn(serving.run_until_cancelled_owned(program.reloader().run()));
+    tokio::spawn(serving.run_until_cancelled_owned(program.reloader(worlds.connect).run()));
     let flags = &program.options.flags;
     let result = if flags.provider.dry_run {
         info!("dry run: nothing is written, neither to OpenStack nor to Kubernetes");
@@ -172,15 +179,9 @@ impl Program {
         })
     }
 
-    fn reloader(&self) -> Reloader<impl Fn(&TlsOptions) -> Result<Transport, TransportError> + use<>> {
+    fn reloader(&self, connect: Connect) -> Reloader {
         let (flags, conf) = (&self.options.flags, &self.options.conf);
-        Reloader::new(
-            flags.cloud_config(),
-            conf,
-            self.session.clone(),
-            flags.user_agent(),
-            openstack::transport::reqwest,
-        )
+        Reloader::new(flags.cloud_config(), conf, self.session.clone(), flags.user_agent(), connect)
     }
 
     /// Serves the endpoint in the background, from now on and also while another process leads.

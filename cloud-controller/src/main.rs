@@ -55,8 +55,12 @@ async fn start(flags: Flags) -> anyhow::Result<()> {
     }
     let transport = openstack::transport::reqwest(&conf.global.tls.load()?)?;
     let cluster = kubernetes::Cluster::connect(flags.connect_options()).await?;
-    let worlds =
-        Worlds { authorizer: Arc::new(Reviewed::connect(&flags, &cluster).await?), cluster, transport };
+    let worlds = Worlds {
+        authorizer: Arc::new(Reviewed::connect(&flags, &cluster).await?),
+        cluster,
+        transport,
+        connect: Arc::new(openstack::transport::reqwest),
+    };
     let options = Options {
         flags,
         conf,

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openstack::transport::TlsOptions;
-use openstack::{ReloadError, Session, Transport, TransportError};
+use openstack::{ReloadError, Session};
 use sha2::{Digest as _, Sha256};
 use text::Chain;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use super::Connect;
 use crate::config::{CloudConf, Config, Global};
 
 /// How often the files are looked at. A kubelet takes about a minute to bring a changed Secret to a pod anyway.
@@ -36,25 +36,25 @@ enum Look {
 }
 
 /// Watches the files of one program.
-pub(super) struct Reloader<C> {
+pub(super) struct Reloader {
     path: PathBuf,
     session: Session,
     config: Config,
     user_agent: String,
     /// Makes connections with new certificates.
-    connect: C,
+    connect: Connect,
     /// What the files held when they were last dealt with.
     known: Option<[u8; 32]>,
 }
 
-impl<C: Fn(&TlsOptions) -> Result<Transport, TransportError>> Reloader<C> {
+impl Reloader {
     /// A reloader for a session that was made from `conf`, read from `path`.
     pub(super) fn new(
         path: &Path,
         conf: &CloudConf,
         session: Session,
         user_agent: String,
-        connect: C,
+        connect: Connect,
     ) -> Self {
         let known = contents(path, &conf.global);
         Self { path: path.to_owned(), session, config: conf.config.clone(), user_agent, connect, known }
@@ -144,6 +144,8 @@ fn contents(path: &Path, global: &Global) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::testing::FakeCloud;
 
@@ -183,15 +185,13 @@ mod tests {
         }
     }
 
-    type Connect = Box<dyn Fn(&TlsOptions) -> Result<Transport, TransportError>>;
-
-    async fn reloader(files: &Files, cloud: &FakeCloud) -> Reloader<Connect> {
+    async fn reloader(files: &Files, cloud: &FakeCloud) -> Reloader {
         let conf = CloudConf::read(&files.path()).unwrap();
         let session =
             Session::new(conf.global.session(Duration::from_secs(60), String::new()), cloud.transport());
         session.project_id().await.unwrap();
         let cloud = cloud.clone();
-        let connect: Connect = Box::new(move |_| Ok(cloud.transport()));
+        let connect: Connect = Arc::new(move |_| Ok(cloud.transport()));
         Reloader::new(&files.path(), &conf, session, String::new(), connect)
     }
 
