@@ -79,6 +79,11 @@ impl Ledger {
         }
     }
 
+    /// What is known of a request.
+    pub fn get(&self, number: Number) -> Option<Entry> {
+        self.lock().get(number.0).cloned()
+    }
+
     /// All of them.
     pub fn entries(&self) -> Vec<Entry> {
         self.lock().clone()

@@ -1,5 +1,6 @@
 //! What everything simulated shares: the seed, the clocks, ids, faults and the ledger.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::fault::{Faults, Script};
-use crate::ledger::Ledger;
+use crate::ledger::{Entry, Ledger, Number};
 use crate::link::Link;
 
 /// When every world begins by its own clock: 2026-01-01T00:00:00Z, in seconds since 1970.
@@ -26,6 +27,19 @@ struct Shared {
     jumped: Mutex<SignedDuration>,
     faults: Faults,
     ledger: Ledger,
+    observers: Observers,
+}
+
+/// Who is told of every change.
+#[derive(Default)]
+struct Observers(Mutex<Vec<Observer>>);
+
+type Observer = Arc<dyn Fn(&Entry) + Send + Sync>;
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observers")
+    }
 }
 
 impl World {
@@ -44,6 +58,7 @@ impl World {
             jumped: Mutex::default(),
             faults: Faults::new(Script::default(), stream(seed, "faults")),
             ledger: Ledger::default(),
+            observers: Observers::default(),
         }))
     }
 
@@ -99,6 +114,24 @@ impl World {
     /// Every request so far.
     pub fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Has `see` called right after the effect of every write into this world: everything but GET, HEAD and logins. It may
+    /// look at the world, and must not wait.
+    pub fn on_effect(&self, see: impl Fn(&Entry) + Send + Sync + 'static) {
+        self.0.observers.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(see));
+    }
+
+    /// Tells the observers that a request has taken effect. No state may be locked.
+    pub(crate) fn took_effect(&self, number: Number) {
+        let observers = self.0.observers.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(entry) =
+            self.0.ledger.get(number).filter(|entry| !observers.is_empty() && entry.is_write())
+        {
+            for see in &observers {
+                see(&entry);
+            }
+        }
     }
 
     /// The connection of a new process to everything in this world.

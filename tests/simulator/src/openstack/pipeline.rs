@@ -120,6 +120,7 @@ async fn carry(
         }
     }
     let reply = serve(&cloud, &call, &faults, number);
+    cloud.0.world.took_effect(number);
     link.pass(Point::Effect);
     if told_early {
         return;

@@ -1,5 +1,6 @@
 //! The way of a request: token check, faults, ledger.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -181,4 +182,25 @@ async fn a_request_goes_on_when_its_sender_stops_waiting() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let entry = client.cloud.ledger().entries().pop().unwrap();
     assert!(entry.effect.is_some() && entry.answered.is_none(), "{entry:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_are_shown_to_who_observes_when_they_have_their_effect() {
+    let client = client().await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (notes, cloud) = (seen.clone(), client.cloud.clone());
+    client.world.on_effect(move |entry| {
+        // No lock is held.
+        cloud.operator().next_change();
+        notes.lock().unwrap().push((entry.call(), entry.effect, entry.status));
+    });
+    client.get("octavia/v2/lbaas/nothing").await;
+    client.log_in().await;
+    let late = Rule::new(Fault::Late { by_ms: 5_000 }).method("POST");
+    follow(&client, late);
+    client.send("POST", "octavia/v2/lbaas/nothing", json!({})).await.unwrap_err();
+    assert_eq!(*seen.lock().unwrap(), []);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let entry = client.cloud.ledger().entries().pop().unwrap();
+    assert_eq!(*seen.lock().unwrap(), [(entry.call(), entry.effect, entry.status)]);
 }
