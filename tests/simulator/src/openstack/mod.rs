@@ -25,7 +25,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 pub use endpoints::Endpoints;
-pub use keystone::KeystoneOptions;
+pub use keystone::{AccessRule, ApplicationCredential, KeystoneOptions, Trust};
 pub use operator::Operator;
 pub use profile::{Latency, Profile, Release};
 

@@ -203,7 +203,9 @@ fn answer(
     let service = call.service;
     let path: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     let token = call.header("x-auth-token");
-    let who = match token.and_then(|token| state.keystone.who(token, state.wall)) {
+    let known = token.and_then(|token| state.keystone.who(token, state.wall));
+    // A request that an application credential may not send is told like a bad token.
+    let who = match known.filter(|who| who.may_call(service, &call.method, &path)) {
         Some(who) => who,
         None if is_open(service, &call.method, &path) => Who::default(),
         None => return (None, keystone::unauthorized(&cloud.0.options.endpoints.keystone)),

@@ -1,6 +1,11 @@
 //! Keystone: who may come in, and where the services are.
 
 mod auth;
+mod directory;
+mod operator;
+mod scope;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::collections::BTreeMap;
@@ -8,12 +13,14 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ask::{Ask, Reply};
-use super::endpoints::Endpoints;
+use super::endpoints::{Endpoints, Service};
 use super::state::State;
 use crate::world::Ids;
+use directory::Directory;
+pub use directory::{AccessRule, ApplicationCredential, Trust};
 use token::Token;
 
 /// The words that are no ids in Keystone's paths.
@@ -24,6 +31,8 @@ pub(crate) const WORDS: &[&str] = &["v3", "auth", "tokens", "catalog", "projects
 pub struct KeystoneOptions {
     /// The regions of the catalogue; all services are in each.
     pub regions: Vec<String>,
+    /// The interfaces of the catalogue.
+    pub interfaces: Vec<String>,
     /// How long a token lives.
     pub token_life: Duration,
     /// The project's name.
@@ -38,13 +47,15 @@ pub struct KeystoneOptions {
 
 impl Default for KeystoneOptions {
     fn default() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
-            regions: vec!["RegionOne".into()],
+            regions: words(&["RegionOne"]),
+            interfaces: words(&["public", "internal", "admin"]),
             token_life: Duration::from_secs(3600),
             project: "demo".into(),
             user: "tester".into(),
             password: "secret".into(),
-            roles: ["reader", "member", "load-balancer_member"].map(str::to_owned).to_vec(),
+            roles: words(&["reader", "member", "load-balancer_member"]),
         }
     }
 }
@@ -54,26 +65,11 @@ impl Default for KeystoneOptions {
 pub(crate) struct Keystone {
     endpoints: Endpoints,
     regions: Vec<String>,
+    interfaces: Vec<String>,
     token_life: Duration,
-    domains: BTreeMap<String, String>,
-    projects: BTreeMap<String, Project>,
-    users: BTreeMap<String, User>,
-    /// Roles by (user, project or domain).
-    grants: BTreeMap<(String, String), Vec<String>>,
+    first_project: String,
+    directory: Directory,
     tokens: BTreeMap<String, Token>,
-}
-
-#[derive(Clone, Debug)]
-struct Project {
-    name: String,
-    domain: String,
-}
-
-#[derive(Clone, Debug)]
-struct User {
-    name: String,
-    domain: String,
-    password: String,
 }
 
 /// Who sent a request.
@@ -84,6 +80,8 @@ pub(crate) struct Who {
     /// Empty for a token without one.
     pub(crate) project: String,
     pub(crate) roles: Vec<String>,
+    /// What an application credential may do, if it is limited.
+    access_rules: Option<Vec<AccessRule>>,
 }
 
 impl Who {
@@ -95,46 +93,54 @@ impl Who {
     pub(crate) fn is_admin(&self) -> bool {
         self.has_role("admin")
     }
+
+    /// Whether the token is good for this request to a service.
+    pub(crate) fn may_call(&self, service: Service, method: &Method, path: &[&str]) -> bool {
+        if service == Service::Keystone && method == Method::GET && path == ["v3", "auth", "tokens"] {
+            return true;
+        }
+        let fits = |rule: &AccessRule| rule.fits(service, method, path);
+        self.access_rules.as_ref().is_none_or(|rules| rules.iter().any(fits))
+    }
 }
 
 impl Keystone {
     pub(crate) fn new(options: &KeystoneOptions, endpoints: &Endpoints, ids: &mut Ids) -> Self {
-        let (project, user) = (ids.hex(), ids.hex());
-        let domain = || "default".to_owned();
+        let mut directory = Directory::default();
+        let project = directory.add_project(ids, &options.project, "default");
+        let user = directory.add_user(ids, &options.user, "default", &options.password);
+        directory.grant(&user, &project, &options.roles);
         Self {
             endpoints: endpoints.clone(),
             regions: options.regions.clone(),
+            interfaces: options.interfaces.clone(),
             token_life: options.token_life,
-            domains: BTreeMap::from([(domain(), "Default".to_owned())]),
-            projects: BTreeMap::from([(
-                project.clone(),
-                Project { name: options.project.clone(), domain: domain() },
-            )]),
-            users: BTreeMap::from([(
-                user.clone(),
-                User { name: options.user.clone(), domain: domain(), password: options.password.clone() },
-            )]),
-            grants: BTreeMap::from([((user, project), options.roles.clone())]),
+            first_project: project,
+            directory,
             tokens: BTreeMap::new(),
         }
     }
 
     /// The project that was there first.
     pub(crate) fn first_project(&self) -> &str {
-        // By name it may not be the first of the map; the one grant of the beginning tells.
-        self.grants.keys().next().map_or("", |(_, project)| project)
+        &self.first_project
     }
 
     /// Whose token this is, if it is good at `now`.
     pub(crate) fn who(&self, token: &str, now: Timestamp) -> Option<Who> {
-        let token = self.tokens.get(token).filter(|token| token.expires > now)?;
-        let user = self.users.get(&token.user)?;
+        let token = self.good(token, now)?;
         Some(Who {
             user: token.user.clone(),
-            user_name: user.name.clone(),
-            project: token.project.clone().unwrap_or_default(),
+            user_name: self.directory.user(&token.user)?.name.clone(),
+            project: token.scope.project().unwrap_or_default().to_owned(),
             roles: token.roles.clone(),
+            access_rules: token.access_rules.clone(),
         })
+    }
+
+    /// The token, if it is good at `now`.
+    fn good(&self, token: &str, now: Timestamp) -> Option<&Token> {
+        self.tokens.get(token).filter(|token| token.expires > now)
     }
 
     /// Makes a token worthless.
@@ -154,11 +160,68 @@ pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Reply {
         ("GET", []) => Reply::new(300, json!({"versions": {"values": [version(ask.base)]}})),
         ("GET", ["v3"]) => Reply::new(200, json!({"version": version(ask.base)})),
         ("POST", ["v3", "auth", "tokens"]) => auth::log_in(state, ask),
-        _ => error(404, "(http://keystone): The resource could not be found."),
+        ("GET" | "HEAD" | "DELETE", ["v3", "auth", "tokens"]) => subject(state, ask),
+        ("GET", ["v3", "auth", "catalog"]) if ask.who.project.is_empty() => {
+            error(403, "You are not authorized to perform the requested action.")
+        }
+        ("GET", ["v3", "auth", "catalog"]) => Reply::new(
+            200,
+            json!({"catalog": state.keystone.catalog(), "links": {"self": format!("{}/v3/auth/catalog", ask.base)}}),
+        ),
+        ("GET", ["v3", "auth", "projects"]) => Reply::new(200, own_projects(state, ask)),
+        (_, ["v3"] | ["v3", "auth", "tokens" | "catalog" | "projects"]) => {
+            error(405, "The method is not allowed for the requested URL.")
+        }
+        _ => error(
+            404,
+            "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
+        ),
     }
 }
 
-fn version(base: &str) -> serde_json::Value {
+/// Asks about a token, or ends it.
+fn subject(state: &mut State, ask: &Ask<'_>) -> Reply {
+    let header = |name: &str| ask.headers.get(name)?.to_str().ok();
+    let Some(subject) = header("x-subject-token") else {
+        return error(400, "X-Subject-Token is required.");
+    };
+    let Some(token) = state.keystone.good(subject, state.wall) else {
+        return error(404, "Failed to validate token");
+    };
+    // One's own token, or with a role that is made for asking.
+    let own = header("x-auth-token") == Some(subject) || token.user == ask.who.user;
+    if !(own || ask.who.is_admin() || ask.who.has_role("service")) {
+        return error(
+            403,
+            "You are not authorized to perform the requested action: identity:validate_token.",
+        );
+    }
+    if ask.method == Method::DELETE {
+        let subject = subject.to_owned();
+        state.keystone.revoke(&subject);
+        return Reply::empty(204);
+    }
+    let mut shown = state.keystone.show(token);
+    if ask.query("nocatalog").is_some()
+        && let Some(token) = shown["token"].as_object_mut()
+    {
+        token.remove("catalog");
+    }
+    Reply::new(200, shown).header("x-subject-token", subject)
+}
+
+fn own_projects(state: &State, ask: &Ask<'_>) -> Value {
+    let projects = state.keystone.directory.projects_of(&ask.who.user);
+    let shown: Vec<Value> = projects
+        .map(|(id, project)| {
+            json!({"id": id, "name": project.name, "domain_id": project.domain, "enabled": project.enabled,
+                "links": {"self": format!("{}/v3/projects/{id}", ask.base)}})
+        })
+        .collect();
+    json!({"projects": shown, "links": {"self": format!("{}/v3/auth/projects", ask.base), "next": null, "previous": null}})
+}
+
+fn version(base: &str) -> Value {
     json!({
         "id": "v3.14", "status": "stable", "updated": "2020-04-07T00:00:00Z",
         "links": [{"rel": "self", "href": format!("{base}/v3/")}],
