@@ -36,7 +36,6 @@ pub use access::Reviewed;
 use gate::{Gate, Traffic};
 use metrics::AppMetrics;
 use readiness::Readiness;
-use reload::Reloader;
 
 /// Where events of the program itself come from. Do not change: users filter by it.
 const COMPONENT: &str = "cloud-controller-manager";
@@ -109,7 +108,7 @@ pub async fn run(options: Options, worlds: Worlds, stop: CancellationToken) -> R
     tokio::spawn(
         serving.clone().run_until_cancelled_owned(program.readiness.clone().log_in(program.session.clone())),
     );
-    tokio::spawn(serving.run_until_cancelled_owned(program.reloader(worlds.connect).run()));
+    tokio::spawn(serving.run_until_cancelled_owned(reload::watch(Arc::clone(&program), worlds.connect)));
     let flags = &program.options.flags;
     let result = if flags.provider.dry_run {
         info!("dry run: nothing is written, neither to OpenStack nor to Kubernetes");
@@ -177,11 +176,6 @@ impl Program {
             node_metrics,
             load_balancer_metrics,
         })
-    }
-
-    fn reloader(&self, connect: Connect) -> Reloader {
-        let (flags, conf) = (&self.options.flags, &self.options.conf);
-        Reloader::new(flags.cloud_config(), conf, self.session.clone(), flags.user_agent(), connect)
     }
 
     /// Serves the endpoint in the background, from now on and also while another process leads.

@@ -4,7 +4,6 @@
 //! Unknown keys and sections become warnings with their place; fatal is only what is fatal there, or what would make us
 //! do something else than the file says.
 
-mod global;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -14,15 +13,16 @@ use std::time::Duration;
 
 use host::gcfg;
 use ipnet::IpNet;
+use login::{Login, Surroundings};
 use openstack::{NetworkId, RouterId, SubnetId};
-
-pub use global::{ClientCertificateFiles, Global, TlsFiles};
 
 /// A whole `cloud.conf`.
 #[derive(Debug)]
 pub struct CloudConf {
     /// `[Global]`: how to reach the cloud.
-    pub global: Global,
+    pub global: Login,
+    /// Where `clouds.yaml` was looked for.
+    pub surroundings: Surroundings,
     /// Everything else: what to do there.
     pub config: Config,
     /// What the file says and nobody heeds.
@@ -38,6 +38,9 @@ pub enum Error {
     /// A line is malformed, or a value is not of the key's type.
     #[error(transparent)]
     Malformed(#[from] gcfg::Error),
+    /// `[Global]` is no login.
+    #[error(transparent)]
+    Login(#[from] login::Error),
     /// A setting makes no sense, or is missing.
     #[error("{place}: {message}")]
     Setting {

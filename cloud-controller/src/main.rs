@@ -1,5 +1,6 @@
 //! `openstack-cloud-controller-manager`: reads what it is told, connects to both worlds, runs.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use anyhow::{Context as _, bail};
 use cloud_controller::app::{self, Options, Reviewed, Worlds};
 use cloud_controller::config::CloudConf;
 use cloud_controller::flags::Flags;
+use login::Surroundings;
 use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
@@ -49,7 +51,7 @@ async fn start(flags: Flags) -> anyhow::Result<()> {
         info!(flag, "flag without effect");
     }
     let stop = host::signals::stop().context("signals cannot be handled")?;
-    let conf = CloudConf::read(flags.cloud_config())?;
+    let conf = CloudConf::read(flags.cloud_config(), surroundings())?;
     for warning in &conf.warnings {
         warn!(%warning, "cloud.conf");
     }
@@ -69,6 +71,13 @@ async fn start(flags: Flags) -> anyhow::Result<()> {
         host: hostname(),
     };
     Ok(app::run(options, worlds, stop).await?)
+}
+
+/// What the environment says about where `clouds.yaml` is.
+fn surroundings() -> Surroundings {
+    let path = |name| std::env::var_os(name).map(PathBuf::from);
+    let cloud = std::env::var("OS_CLOUD").ok();
+    Surroundings::of(path("OS_CLIENT_CONFIG_FILE"), cloud, path("HOME").as_deref())
 }
 
 fn hostname() -> String {

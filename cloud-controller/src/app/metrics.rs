@@ -1,6 +1,7 @@
 //! Metrics of the program as a whole, under the names that Kubernetes' controller managers use.
 
 use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -18,11 +19,17 @@ struct Controller {
     manager: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reload {
+    result: &'static str,
+}
+
 /// Whether this process leads, and what it runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AppMetrics {
     leading: Family<Lease, Gauge>,
     controllers: Family<Controller, Gauge>,
+    reloads: Family<Reload, Counter>,
 }
 
 impl AppMetrics {
@@ -37,6 +44,16 @@ impl AppMetrics {
             "Whether the controller runs in this process",
             self.controllers.clone(),
         );
+        registry.register(
+            "cloudprovider_openstack_credentials_reloads",
+            "How often changed credentials or certificates were found, by what came of them",
+            self.reloads.clone(),
+        );
+    }
+
+    /// Counts what came of changed files.
+    pub(super) fn reloaded(&self, result: &'static str) {
+        self.reloads.get_or_create(&Reload { result }).inc();
     }
 
     pub(super) fn leads(&self, leads: bool) {

@@ -6,20 +6,21 @@ use std::time::Duration;
 
 use host::gcfg::{File, Section, Warning};
 use ipnet::IpNet;
+use login::{Login, Surroundings};
 
-use super::{CloudConf, Config, Error, Global, LoadBalancerClass, LoadBalancerConfig, Networking, Profile};
+use super::{CloudConf, Config, Error, LoadBalancerClass, LoadBalancerConfig, Networking, Profile};
 
 /// Octavia providers that need no remark.
 const PROVIDERS: [&str; 5] = ["amphora", "octavia", "ovn", "f5", "amphorav2"];
 
 impl CloudConf {
-    /// Reads the file at `path`.
+    /// Reads the file at `path`, and `clouds.yaml` where it asks for that.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: &Path, surroundings: Surroundings) -> Result<Self, Error> {
         let name = path.display().to_string();
-        Reader { name, warnings: Vec::new() }.read(File::read(path)?)
+        Reader { name, warnings: Vec::new(), surroundings }.read(File::read(path)?)
     }
 
     /// Reads `text`; `name` is used in messages.
@@ -27,7 +28,8 @@ impl CloudConf {
     /// # Errors
     /// See [`Error`].
     pub fn parse(name: &str, text: &str) -> Result<Self, Error> {
-        Reader { name: name.to_owned(), warnings: Vec::new() }.read(File::parse(name, text)?)
+        let surroundings = Surroundings::default();
+        Reader { name: name.to_owned(), warnings: Vec::new(), surroundings }.read(File::parse(name, text)?)
     }
 }
 
@@ -35,12 +37,15 @@ impl CloudConf {
 pub(super) struct Reader {
     name: String,
     warnings: Vec<Warning>,
+    surroundings: Surroundings,
 }
 
 impl Reader {
     fn read(mut self, mut file: File) -> Result<CloudConf, Error> {
         let global = file.take_section("Global");
-        let global = self.section(global, Global::read)?;
+        let global = self.section(global, |reader, section| {
+            Ok(Login::read(&reader.name, section, &reader.surroundings, &mut reader.warnings)?)
+        })?;
         let networking = file.take_section("Networking");
         let load_balancer = file.take_section("LoadBalancer");
         let classes = file.take_subsections("LoadBalancerClass");
@@ -59,7 +64,7 @@ impl Reader {
         // Meant for the volume driver, with which this file is often shared.
         drop(file.take_section("BlockStorage"));
         self.warnings.extend(file.finish());
-        Ok(CloudConf { global, config, warnings: self.warnings })
+        Ok(CloudConf { global, surroundings: self.surroundings, config, warnings: self.warnings })
     }
 
     fn section<T>(
@@ -90,11 +95,6 @@ impl Reader {
             None => self.name.clone(),
         };
         Error::Setting { place, message: message.into() }
-    }
-
-    /// Name of the file.
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Notes that a key is not heeded as it is written.

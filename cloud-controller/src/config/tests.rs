@@ -1,9 +1,6 @@
 //! `cloud.conf` by example.
 
-use secrecy::ExposeSecret as _;
-
 use super::*;
-use openstack::{Credentials, Domain, Interface, Project, Scope, User};
 
 /// What every file needs.
 const LOGIN: &str = "[Global]\nauth-url = http://keystone/v3\nusername = u\npassword = p\ntenant-name = t\ndomain-id = default\n";
@@ -22,11 +19,6 @@ fn error(text: &str) -> String {
 
 fn warnings(text: &str) -> Vec<String> {
     with_login(text).warnings.iter().map(ToString::to_string).collect()
-}
-
-fn global(lines: &[&str]) -> Result<Global, String> {
-    let text = format!("[Global]\nauth-url = http://keystone/v3\n{}\n", lines.join("\n"));
-    CloudConf::parse("cloud.conf", &text).map(|conf| conf.global).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -197,129 +189,23 @@ fn wrong_values_are_errors_with_their_place() {
             "cloud.conf:8:1: os-endpoint-type: expected public, internal or admin",
         ),
         (
-            "[Global]\nuse-clouds = true\n",
-            "cloud.conf:8: use-clouds: not supported by this version; put the credentials into [Global]",
-        ),
-        (
-            "[Global]\ntrust-id = abc\n",
-            "cloud.conf:8: trust-id: not supported by this version; put the credentials into [Global]",
+            "[Global]\nuse-clouds = true\nclouds-file = /nowhere/clouds.yaml\n",
+            "cloud.conf:8: there is no clouds.yaml: looked for /nowhere/clouds.yaml",
         ),
     ] {
         assert_eq!(error(&format!("{LOGIN}{text}")), expected);
     }
-    assert!(!error(&format!("{LOGIN}[Global]\ntrustee-password = hush\n")).contains("hush"));
+    assert!(!error(&format!("{LOGIN}[Global]\nuser-id = u\ntrustee-password = hush\n")).contains("hush"));
 }
 
 #[test]
-fn a_password_with_a_project_in_a_domain() {
-    let global = global(&[
-        "username = u",
-        "password = \"p#1\"",
-        "tenant-name = t",
-        "domain-name = d",
-        "tenant-domain-id = td",
-    ]);
-    let auth = global.unwrap().auth;
-    let Credentials::Password { user, password } = auth.credentials else { panic!("{:?}", auth.credentials) };
-    assert_eq!(user, User::Name { name: "u".to_owned(), domain: Domain::Name("d".to_owned()) });
-    assert_eq!(password.expose_secret(), "p#1");
-    let project = Project::Name { name: "t".to_owned(), domain: Domain::Id("td".to_owned()) };
-    assert_eq!(auth.scope, Scope::Project(project));
-}
-
-#[test]
-fn scopes_and_domains() {
-    let scope = |lines: &[&str]| {
-        global(&[&["user-id = u", "password = p"], lines].concat()).map(|global| global.auth.scope)
-    };
+fn global_is_the_login() {
+    let conf = with_login("[Global]\nregion = north\n");
     assert_eq!(
-        scope(&["tenant-id = t", "tenant-name = n"]),
-        Ok(Scope::Project(Project::Id("t".to_owned()))),
-        "the id wins"
+        (conf.global.auth.auth_url.as_str(), conf.global.region.as_deref()),
+        ("http://keystone/v3", Some("north"))
     );
-    assert_eq!(scope(&["domain-id = d"]), Ok(Scope::Domain(Domain::Id("d".to_owned()))));
-    assert_eq!(scope(&[]), Ok(Scope::Unscoped));
-    assert_eq!(
-        scope(&["tenant-name = n"]).unwrap_err(),
-        "cloud.conf:2: [Global] names the project by tenant-name and needs its domain: tenant-domain-name or domain-name"
-    );
-    assert_eq!(
-        global(&["username = u", "password = p", "domain-id = d"]).unwrap_err(),
-        "cloud.conf:2: [Global] names the user by username and needs its domain: user-domain-name or domain-name",
-        "a general domain without a project is the scope"
-    );
-}
-
-#[test]
-fn application_credentials_carry_their_own_scope() {
-    let auth =
-        global(&["application-credential-id = id", "application-credential-secret = s", "tenant-id = t"])
-            .unwrap()
-            .auth;
-    assert!(matches!(auth.credentials, Credentials::ApplicationCredentialId { ref id, .. } if id == "id"));
-    assert_eq!(auth.scope, Scope::Unscoped);
-    let auth = global(&[
-        "application-credential-name = n",
-        "application-credential-secret = s",
-        "username = u",
-        "domain-name = d",
-    ])
-    .unwrap()
-    .auth;
-    let Credentials::ApplicationCredentialName { user, name, .. } = auth.credentials else { panic!() };
-    assert_eq!(name, "n");
-    assert_eq!(user, User::Name { name: "u".to_owned(), domain: Domain::Name("d".to_owned()) });
-}
-
-#[test]
-fn a_token_goes_before_everything_else() {
-    let auth = global(&["token = abc", "username = u", "password = p", "tenant-id = t"]).unwrap().auth;
-    assert!(matches!(auth.credentials, Credentials::Token(_)));
-    assert_eq!(auth.scope, Scope::Project(Project::Id("t".to_owned())));
-}
-
-#[test]
-fn incomplete_logins_say_what_is_missing() {
     assert_eq!(error("[Global]\n"), "cloud.conf: [Global] needs auth-url, the address of Keystone");
-    assert_eq!(
-        global(&["username = u"]).unwrap_err(),
-        "cloud.conf:2: [Global] needs credentials: a password with username or user-id, an application credential, or a token"
-    );
-    assert_eq!(
-        global(&["password = p"]).unwrap_err(),
-        "cloud.conf:2: [Global] has a secret but neither username nor user-id"
-    );
-    assert_eq!(
-        global(&["user-id = i", "username = u", "password = p"]).unwrap_err(),
-        "cloud.conf:3: [Global] has both username and user-id"
-    );
-}
-
-#[test]
-fn endpoints_and_tls() {
-    let global = global(&[
-        "token = t",
-        "region = north",
-        "os-endpoint-type = internal",
-        "ca-file = /ca.pem",
-        "cert-file = /c.pem",
-        "key-file = /k.pem",
-        "tls-insecure = true",
-    ])
-    .unwrap();
-    assert_eq!((global.region.as_deref(), global.interface), (Some("north"), Interface::Internal));
-    assert_eq!(
-        global.tls,
-        TlsFiles {
-            ca_file: Some("/ca.pem".into()),
-            ca_pem: None,
-            client_certificate: Some(ClientCertificateFiles {
-                certificate: "/c.pem".into(),
-                key: "/k.pem".into()
-            }),
-            insecure: true,
-        }
-    );
 }
 
 #[test]

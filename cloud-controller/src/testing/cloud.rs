@@ -26,8 +26,6 @@ struct State {
     /// Being created, for ever.
     load_balancers: Vec<Value>,
     down: bool,
-    /// The project that tokens are for, `project` if unset.
-    project: Option<&'static str>,
 }
 
 impl FakeCloud {
@@ -58,11 +56,6 @@ impl FakeCloud {
     /// Makes every connection fail, or all well again.
     pub(crate) fn set_down(&self, down: bool) {
         self.lock().down = down;
-    }
-
-    /// Tokens are for this project from now on.
-    pub(crate) fn set_project(&self, project: &'static str) {
-        self.lock().project = Some(project);
     }
 
     /// Turns the order of the ports around, as an index in Neutron's database may at any time.
@@ -115,7 +108,7 @@ impl FakeCloud {
             .filter_map(|pair| pair.split_once('='))
             .collect();
         if host == "keystone" {
-            return Ok(token(state.project.unwrap_or("project")));
+            return Ok(token());
         }
         if path.trim_matches('/').is_empty() || path == "/v2.1/" {
             return Ok(answer(
@@ -195,12 +188,12 @@ fn unquoted(expression: &str) -> (String, bool) {
     (text.trim_end_matches('$').to_owned(), text.ends_with('$'))
 }
 
-fn token(project: &str) -> Response<Bytes> {
+fn token() -> Response<Bytes> {
     let endpoint = |kind: &str, url: &str| json!({"type": kind, "endpoints": [{"interface": "public", "region_id": "north", "region": "north", "url": url}]});
     let now = jiff::Timestamp::now();
     let body = json!({"token": {
         "issued_at": now.to_string(), "expires_at": (now + Duration::from_secs(86_400)).to_string(),
-        "project": {"id": project, "name": "p"}, "user": {"id": "u", "name": "u", "domain": {"id": "default"}},
+        "project": {"id": "project", "name": "p"}, "user": {"id": "u", "name": "u", "domain": {"id": "default"}},
         "catalog": [
             endpoint("compute", "http://nova/v2.1"),
             endpoint("network", "http://neutron"),

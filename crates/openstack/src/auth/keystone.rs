@@ -46,6 +46,8 @@ pub(crate) struct Login {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub project: Option<ProjectId>,
+    /// The domain that the token is good for, if it is not a project's.
+    pub domain: Option<String>,
     pub user_domain: Option<String>,
 }
 
@@ -111,6 +113,7 @@ struct Token {
     expires_at: Option<jiff::Timestamp>,
     issued_at: Option<jiff::Timestamp>,
     project: Option<Named>,
+    domain: Option<Named>,
     user: Option<TokenUser>,
     #[serde(default)]
     catalog: Vec<catalog::Entry>,
@@ -153,6 +156,7 @@ fn read_login(
         .collect();
     let identity = Identity {
         project: token.project.map(|project| project.id.into()),
+        domain: token.domain.map(|domain| domain.id),
         user_domain: token.user.and_then(|user| user.domain).map(|domain| domain.id),
     };
     Ok(Login {
@@ -161,7 +165,8 @@ fn read_login(
         endpoints,
         discovered: OnceCell::new(),
         begun,
-        renew_at: begun + renewal(life),
+        // A token that is made from another one ends when that one does.
+        renew_at: begun + if given { life } else { renewal(life) },
         expires_at: begun + life,
     })
 }
@@ -347,6 +352,7 @@ fn scope_body(scope: &Scope) -> Option<Value> {
             Some(json!({"project": {"name": name, "domain": domain_body(domain)}}))
         }
         Scope::Domain(domain) => Some(json!({ "domain": domain_body(domain) })),
+        Scope::Trust(id) => Some(json!({"OS-TRUST:trust": {"id": id}})),
         Scope::Unscoped => None,
     }
 }
@@ -385,6 +391,11 @@ mod tests {
             json!({"auth": {
                 "identity": {"methods": ["password"], "password": {"user": {"id": "uid", "password": "p"}}},
                 "scope": {"domain": {"id": "d"}}}})
+        );
+        let trustee = Credentials::Password { user: User::Id("uid".into()), password: password() };
+        assert_eq!(
+            body(trustee, Scope::Trust("t".into())).unwrap()["auth"]["scope"],
+            json!({"OS-TRUST:trust": {"id": "t"}})
         );
     }
 

@@ -91,6 +91,8 @@ pub enum Scope {
     Project(Project),
     /// A domain.
     Domain(Domain),
+    /// What a trust delegates to us: a project and roles of the user who trusts. Holds the trust's id.
+    Trust(String),
     /// None asked for; Keystone may then choose the user's default project.
     #[default]
     Unscoped,

@@ -212,6 +212,9 @@ fn same_identity(old: &Identity, new: &Identity) -> Result<(), ReloadError> {
     if old.project != new.project {
         return Err(ReloadError::OtherIdentity("project"));
     }
+    if old.domain != new.domain {
+        return Err(ReloadError::OtherIdentity("domain"));
+    }
     if old.user_domain != new.user_domain {
         return Err(ReloadError::OtherIdentity("user domain"));
     }
