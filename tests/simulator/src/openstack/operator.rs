@@ -1,7 +1,13 @@
 //! Who changes the cloud from within: an administrator, or a service by itself. Each service adds what it lets be done.
 
-use super::Cloud;
+use http::{HeaderMap, Method};
+use serde_json::Value;
+
+use super::ask::{Ask, LATEST};
+use super::endpoints::Service;
+use super::keystone::Who;
 use super::state::State;
+use super::{Cloud, neutron, nova, octavia};
 
 /// Does what no request of a program could do.
 #[derive(Clone, Debug)]
@@ -20,5 +26,45 @@ impl Operator {
     /// How long until the cloud changes by itself; `None` if nothing is under way.
     pub fn next_change(&self) -> Option<std::time::Duration> {
         self.state(|state| state.next_due().map(|due| due.saturating_duration_since(state.now)))
+    }
+
+    /// All objects of all services by kind and id, each as an administrator sees it.
+    pub fn dump(&self) -> Value {
+        self.state(|state| neutron::dump(&state.neutron).into())
+    }
+
+    /// A request as an administrator whose project is the first one, past network, faults and ledger: status and body.
+    /// `to` is service, path and query without escapes: `neutron/v2.0/ports?device_id=x`.
+    pub fn ask(&self, method: &Method, to: &str, body: Value) -> (u16, Value) {
+        let (path, query) = to.split_once('?').unwrap_or((to, ""));
+        let mut segments = path.split('/');
+        let service = segments.next();
+        let pair = |pair: &str| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key.to_owned(), value.to_owned())
+        };
+        let endpoints = &self.0.options().endpoints;
+        let headers = HeaderMap::new();
+        let reply = self.state(|state| {
+            let who = Who::admin(state.keystone.first_project());
+            let ask = |service: Service| Ask {
+                method,
+                path: segments.collect(),
+                query: query.split('&').filter(|one| !one.is_empty()).map(pair).collect(),
+                microversion: Some(LATEST),
+                headers: &headers,
+                body,
+                who: &who,
+                base: endpoints.of(service),
+                fails: false,
+            };
+            match service {
+                Some("nova") => Some(nova::answer(state, &ask(Service::Nova))),
+                Some("neutron") => Some(neutron::answer(state, &ask(Service::Neutron))),
+                Some("octavia") => Some(octavia::answer(state, &ask(Service::Octavia))),
+                _ => None,
+            }
+        });
+        reply.map_or((404, Value::Null), |reply| (reply.status, reply.body))
     }
 }

@@ -85,6 +85,14 @@ pub(crate) struct Who {
 }
 
 impl Who {
+    /// An administrator who works in a project.
+    pub(crate) fn admin(project: &str) -> Self {
+        let mut who = Self { user: "admin".into(), project: project.into(), ..Self::default() };
+        who.user_name.clone_from(&who.user);
+        who.roles.push("admin".into());
+        who
+    }
+
     pub(crate) fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|own| own == role)
     }

@@ -43,3 +43,6 @@ pub(crate) fn error(status: u16, message: &str) -> Reply {
     };
     Reply::new(status, json!({key: {"code": status, "message": message}}))
 }
+
+/// Hears from Neutron that something about a server's port has changed.
+pub(crate) fn port_changed(_state: &mut State, _device: &str) {}

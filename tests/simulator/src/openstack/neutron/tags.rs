@@ -1,0 +1,93 @@
+//! Tags: `/v2.0/<collection>/<id>/tags`, for every kind of object that has them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::fault::Fault;
+use super::form;
+use super::object::{self, Object};
+use crate::openstack::ask::{Ask, Reply};
+use crate::openstack::state::State;
+
+/// Most characters of a tag, and most tags of an object.
+const LONGEST: usize = 255;
+const MOST: usize = 50;
+
+/// Answers a request about the tags of an object, or about one of them.
+pub(super) fn answer<T: Object>(
+    state: &mut State,
+    ask: &Ask,
+    id: &str,
+    tag: Option<&str>,
+) -> Result<Reply, Fault> {
+    let wall = state.wall;
+    let kind = T::KIND;
+    let missing = || {
+        let text = format!("Resource {} {id} could not be found.", kind.plural);
+        Fault::not_found("TagResourceNotFound", text)
+    };
+    let found: &T = object::find(&state.neutron, id, ask.who).map_err(|_| missing())?;
+    let old = found.standard().tags.clone();
+    let no_tag = |tag: &str| Fault::not_found("TagNotFound", format!("Tag {tag} could not be found."));
+    let (new, reply) = match (ask.method.as_str(), tag) {
+        ("GET", None) => return Ok(Reply::new(200, json!({"tags": old}))),
+        ("GET", Some(tag)) if old.contains(tag) => return Ok(Reply::empty(204)),
+        ("GET" | "DELETE", Some(tag)) if !old.contains(tag) => return Err(no_tag(tag)),
+        ("PUT", None) => (read(&ask.body, kind.plural)?, Reply::new(200, ask.body.clone())),
+        ("PUT", Some(tag)) => {
+            let mut new = old.clone();
+            new.insert(checked(tag)?.to_owned());
+            limit(&new, kind.plural)?;
+            (new, Reply::new(201, Value::Null))
+        }
+        ("DELETE", None) => (BTreeSet::new(), Reply::empty(204)),
+        ("DELETE", Some(tag)) => {
+            let mut new = old.clone();
+            new.remove(tag);
+            (new, Reply::empty(204))
+        }
+        _ => return Err(Fault::no_method()),
+    };
+    let standard = object::find_mut::<T>(&mut state.neutron, id, ask.who)?.standard_mut();
+    if standard.tags != new {
+        standard.tags = new;
+        standard.touch(wall);
+    }
+    Ok(reply)
+}
+
+/// Reads `{"tags": […]}`.
+fn read(body: &Value, resource: &str) -> Result<BTreeSet<String>, Fault> {
+    let Some(given) = body.get("tags") else { return Err(Fault::invalid_input("Invalid tags body")) };
+    let list = given
+        .as_array()
+        .ok_or_else(|| Fault::invalid_input(&format!("'{}' is not a list", form::python(given))))?;
+    let mut tags = BTreeSet::new();
+    for tag in list {
+        let Some(tag) = tag.as_str() else {
+            return Err(Fault::invalid_input(&format!("'{}' is not a valid string", form::python(tag))));
+        };
+        if !tags.insert(checked(tag)?.to_owned()) {
+            let shown = form::python(given);
+            return Err(Fault::invalid_input(&format!("Duplicate items in the list: '{shown}'")));
+        }
+    }
+    limit(&tags, resource)?;
+    Ok(tags)
+}
+
+fn checked(tag: &str) -> Result<&str, Fault> {
+    if tag.chars().count() > LONGEST {
+        return Err(Fault::invalid_input(&format!("'{tag}' exceeds maximum length of {LONGEST}")));
+    }
+    Ok(tag)
+}
+
+fn limit(tags: &BTreeSet<String>, resource: &str) -> Result<(), Fault> {
+    if tags.len() > MOST {
+        let text = format!("The number of tags exceed the per-resource limit of {MOST}");
+        return Err(Fault::bad_request(resource, &text));
+    }
+    Ok(())
+}
