@@ -1,0 +1,258 @@
+//! Answers other than success, in the forms and words of the real API server (`apimachinery/pkg/api/errors`).
+
+use serde_json::{Map, Value, json};
+
+use super::kind::Kind;
+
+/// A refusal: what becomes a `Status` object, or a plain text where the real server answers so.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) details: Value,
+    /// Seconds, also sent as the header.
+    pub(crate) retry_after: Option<u64>,
+    /// Filters in front of the API answer in plain text.
+    pub(crate) plain: bool,
+}
+
+/// One thing wrong with the content of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    field: String,
+    reason: &'static str,
+    message: String,
+}
+
+impl Problem {
+    pub(crate) fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
+        let message = format!("Invalid value: {}: {why}", quoted(value));
+        Self { field: field.into(), reason: "FieldValueInvalid", message }
+    }
+
+    pub(crate) fn forbidden(field: impl Into<String>, why: &str) -> Self {
+        Self { field: field.into(), reason: "FieldValueForbidden", message: format!("Forbidden: {why}") }
+    }
+
+    pub(crate) fn required(field: impl Into<String>, why: &str) -> Self {
+        let message =
+            if why.is_empty() { "Required value".to_owned() } else { format!("Required value: {why}") };
+        Self { field: field.into(), reason: "FieldValueRequired", message }
+    }
+
+    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
+        let message = format!("Duplicate value: {}", quoted(value));
+        Self { field: field.into(), reason: "FieldValueDuplicate", message }
+    }
+
+    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let supported = supported.iter().map(|value| format!("{value:?}")).collect::<Vec<_>>().join(", ");
+        let message = format!("Unsupported value: {}: supported values: {supported}", quoted(value));
+        Self { field: field.into(), reason: "FieldValueNotSupported", message }
+    }
+}
+
+fn quoted(value: &Value) -> String {
+    value.to_string()
+}
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, reason, message, details: Value::Null, retry_after: None, plain: false }
+    }
+
+    fn about(mut self, kind: &Kind, name: &str) -> Self {
+        self.details = details(kind.group, kind.plural, name);
+        self
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(401, "Unauthorized", "Unauthorized")
+    }
+
+    /// `what` is the sentence after `forbidden:`.
+    pub(crate) fn forbidden(group: &str, resource: &str, name: &str, what: &str) -> Self {
+        let qualified =
+            if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        let message = match (resource.is_empty(), name.is_empty()) {
+            (true, _) => format!("forbidden: {what}"),
+            (false, true) => format!("{qualified} is forbidden: {what}"),
+            (false, false) => format!("{qualified} \"{name}\" is forbidden: {what}"),
+        };
+        Self { details: details(group, resource, name), ..Self::new(403, "Forbidden", message) }
+    }
+
+    pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
+        Self::new(404, "NotFound", format!("{} \"{name}\" not found", kind.resource())).about(kind, name)
+    }
+
+    /// A resource or path that is not served: plain text, since no handler is reached.
+    pub(crate) fn not_served() -> Self {
+        Self { plain: true, ..Self::new(404, "NotFound", "404 page not found\n") }
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        Self {
+            details: json!({}),
+            ..Self::new(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+            )
+        }
+    }
+
+    pub(crate) fn unsupported_media(supported: &[&str]) -> Self {
+        let supported = supported.join(", ");
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {supported}"
+        );
+        Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    pub(crate) fn already_exists(kind: &Kind, name: &str) -> Self {
+        Self::new(409, "AlreadyExists", format!("{} \"{name}\" already exists", kind.resource()))
+            .about(kind, name)
+    }
+
+    pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
+        let message =
+            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource());
+        Self::new(409, "Conflict", message).about(kind, name)
+    }
+
+    /// The object is not at the version that the writer knows.
+    pub(crate) fn stale(kind: &Kind, name: &str) -> Self {
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
+    }
+
+    /// The version is out of reach: a new list is needed.
+    pub(crate) fn expired(message: impl Into<String>) -> Self {
+        Self::new(410, "Expired", message)
+    }
+
+    pub(crate) fn invalid(kind: &Kind, name: &str, problems: &[Problem]) -> Self {
+        let told: Vec<String> =
+            problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
+        let told = if let [only] = told.as_slice() { only.clone() } else { format!("[{}]", told.join(", ")) };
+        let message = format!("{} \"{name}\" is invalid: {told}", kind.qualified_name());
+        let mut refusal = Self::new(422, "Invalid", message);
+        refusal.details = details(kind.group, kind.name, name);
+        refusal.details["causes"] = problems
+            .iter()
+            .map(|problem| {
+                json!({"reason": problem.reason, "message": problem.message, "field": problem.field})
+            })
+            .collect();
+        refusal
+    }
+
+    /// A query parameter of a list or watch that makes no sense.
+    pub(crate) fn invalid_options(field: &str, why: &str) -> Self {
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: Forbidden: {why}");
+        let mut refusal = Self::new(422, "Invalid", message);
+        refusal.details = details("meta.k8s.io", "ListOptions", "");
+        refusal.details["causes"] = json!([
+            {"reason": "FieldValueForbidden", "message": format!("Forbidden: {why}"), "field": field}
+        ]);
+        refusal
+    }
+
+    /// Priority and fairness turn a request away before it is read.
+    pub(crate) fn too_many(retry_after: u64) -> Self {
+        let message = "Too many requests, please try again later.\n";
+        Self { retry_after: Some(retry_after), plain: true, ..Self::new(429, "TooManyRequests", message) }
+    }
+
+    pub(crate) fn internal(message: &str) -> Self {
+        let mut refusal =
+            Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
+        refusal.details = json!({"causes": [{"message": message}]});
+        refusal
+    }
+
+    /// An error of the storage that no handler knows.
+    pub(crate) fn internal_plain(message: &str) -> Self {
+        Self { reason: "", ..Self::new(500, "", message) }
+    }
+
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("Request entity too large: limit is {limit}");
+        Self::new(413, "RequestEntityTooLarge", message)
+    }
+
+    /// A patch that does not fit the object.
+    pub(crate) fn unprocessable() -> Self {
+        let message = "the server rejected our request due to an error in our request";
+        Self { details: json!({}), ..Self::new(422, "Invalid", message) }
+    }
+
+    /// A version that is no number, in a write.
+    pub(crate) fn bad_version(kind: &Kind, name: &str, version: &str) -> Self {
+        let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
+        Self::invalid(kind, name, &[Problem::invalid("metadata.resourceVersion", &json!(version), &why)])
+    }
+
+    /// A version that is no number, in a read.
+    pub(crate) fn invalid_version(version: &str, why: &str) -> Self {
+        Self::bad_request(format!("Invalid value: {version:?}: {why}"))
+    }
+
+    /// A replacement that does not say which version it replaces.
+    pub(crate) fn must_name_version(kind: &Kind, name: &str) -> Self {
+        let why = "must be specified for an update";
+        Self::invalid(kind, name, &[Problem::invalid("metadata.resourceVersion", &json!(0), why)])
+    }
+
+    pub(crate) fn unavailable() -> Self {
+        Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+    }
+
+    pub(crate) fn timeout(message: impl Into<String>, retry_after: u64) -> Self {
+        let mut refusal = Self::new(504, "Timeout", format!("Timeout: {}", message.into()));
+        refusal.details = json!({"retryAfterSeconds": retry_after});
+        refusal.retry_after = Some(retry_after);
+        refusal
+    }
+
+    /// The server does not know such a version yet.
+    pub(crate) fn from_the_future(asked: u64, current: u64) -> Self {
+        let mut refusal =
+            Self::timeout(format!("Too large resource version: {asked}, current: {current}"), 1);
+        refusal.details["causes"] =
+            json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+        refusal
+    }
+
+    /// The refusal as an object of kind `Status`.
+    pub(crate) fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "code": self.code,
+        });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
+        if !self.details.is_null() {
+            status["details"] = self.details.clone();
+        }
+        status
+    }
+}
+
+/// Empty parts are left out.
+fn details(group: &str, kind: &str, name: &str) -> Value {
+    let parts = [("name", name), ("group", group), ("kind", kind)];
+    let parts = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    Value::Object(parts.map(|(key, value)| (key.to_owned(), json!(value))).collect::<Map<_, _>>())
+}
