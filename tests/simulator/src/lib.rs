@@ -5,12 +5,14 @@
 //! error here.
 
 pub mod fault;
+pub mod kubernetes;
 pub mod ledger;
 pub mod link;
 pub mod openstack;
 pub mod world;
 
 pub use fault::{Fault, Faults, Rule, Script};
+pub use kubernetes::{ApiServer, ApiServerOptions};
 pub use ledger::{Entry, Ledger};
 pub use link::{Broken, Link, Point};
 pub use openstack::{Cloud, CloudOptions};

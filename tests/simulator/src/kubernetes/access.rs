@@ -154,7 +154,13 @@ impl Attributes {
                 let (group, resource) = review.resource();
                 let verb = if method == "POST" { "create" } else { "get" };
                 let own = str::to_owned;
-                Self { verb: own(verb), group: own(group), resource: own(resource), path: ask.path.clone(), ..Self::default() }
+                Self {
+                    verb: own(verb),
+                    group: own(group),
+                    resource: own(resource),
+                    path: ask.path.clone(),
+                    ..Self::default()
+                }
             }
             Place::Server | Place::Nowhere => {
                 Self { verb: method.to_lowercase(), path: ask.path.clone(), ..Self::default() }
@@ -172,7 +178,10 @@ impl Attributes {
             } else {
                 format!("in the namespace {:?}", self.namespace)
             };
-            format!("User {user:?} cannot {verb} resource {:?} in API group {:?} {place}", self.resource, self.group)
+            format!(
+                "User {user:?} cannot {verb} resource {:?} in API group {:?} {place}",
+                self.resource, self.group
+            )
         };
         let resource = self.resource.split('/').next().unwrap_or_default();
         Refusal::forbidden(&self.group, resource, &self.name, &what)
@@ -253,7 +262,11 @@ impl Access {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let groups = spec["groups"].as_array().into_iter().flatten().map(text).collect();
         let named = text(&spec["user"]);
-        let user = if named.is_empty() { User::anonymous() } else { User { name: named, uid: String::new(), groups } };
+        let user = if named.is_empty() {
+            User::anonymous()
+        } else {
+            User { name: named, uid: String::new(), groups }
+        };
         let (path, object) = (&spec["nonResourceAttributes"], &spec["resourceAttributes"]);
         let what = if path.is_object() {
             Attributes { verb: text(&path["verb"]), path: text(&path["path"]), ..Attributes::default() }
@@ -291,7 +304,9 @@ mod tests {
     }
 
     fn message(access: &Access, user: &User, method: &str, uri: &str) -> String {
-        access.authorize(user, &ask(method, uri)).map_or_else(|refusal| refusal.message, |()| "allowed".into())
+        access
+            .authorize(user, &ask(method, uri))
+            .map_or_else(|refusal| refusal.message, |()| "allowed".into())
     }
 
     #[test]
@@ -345,13 +360,21 @@ mod tests {
         let (mut access, user) = (Access::default(), User::service_account("a", "b"));
         let now = Timestamp::UNIX_EPOCH;
         access.add("secret", user.clone(), Some(Timestamp::MAX));
-        access.grant(&user.name, [Rule { verbs: vec!["get".into()], paths: vec!["/metrics".into()], ..Rule::default() }]);
+        access.grant(
+            &user.name,
+            [Rule { verbs: vec!["get".into()], paths: vec!["/metrics".into()], ..Rule::default() }],
+        );
         let told = access.review_token(&json!({"spec": {"token": "secret"}}), now);
         assert_eq!(told["status"]["user"]["username"], json!(user.name));
-        assert_eq!(access.review_token(&json!({"spec": {"token": "x"}}), now)["status"]["authenticated"], Value::Null);
+        assert_eq!(
+            access.review_token(&json!({"spec": {"token": "x"}}), now)["status"]["authenticated"],
+            Value::Null
+        );
         let may = |user: &str, path: &str| {
             let attributes = json!({"verb": "get", "path": path});
-            access.review_access(&json!({"spec": {"user": user, "nonResourceAttributes": attributes}}))["status"]["allowed"] == true
+            access.review_access(&json!({"spec": {"user": user, "nonResourceAttributes": attributes}}))["status"]
+                ["allowed"]
+                == true
         };
         assert!(may(&user.name, "/metrics"));
         assert!(!may(&user.name, "/configz") && !may("system:anonymous", "/metrics"));

@@ -133,7 +133,11 @@ impl Kind {
 
     /// `v1` or `coordination.k8s.io/v1`.
     pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// As errors name the resource: `nodes`, `leases.coordination.k8s.io`.

@@ -54,7 +54,10 @@ pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), Unfit>
         let path = text("path").ok_or_else(|| Unfit::Malformed("operation missing path".into()))?;
         let from = || text("from").ok_or_else(|| Unfit::Malformed("operation missing from".into()));
         let value = || {
-            operation.get("value").cloned().ok_or_else(|| Unfit::Inapplicable("operation missing value".into()))
+            operation
+                .get("value")
+                .cloned()
+                .ok_or_else(|| Unfit::Inapplicable("operation missing value".into()))
         };
         match text("op").unwrap_or_default() {
             "add" => add(target, path, value()?)?,

@@ -78,8 +78,7 @@ impl Refusal {
 
     /// `what` is the sentence after `forbidden:`.
     pub(crate) fn forbidden(group: &str, resource: &str, name: &str, what: &str) -> Self {
-        let qualified =
-            if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
+        let qualified = if group.is_empty() { resource.to_owned() } else { format!("{resource}.{group}") };
         let message = match (resource.is_empty(), name.is_empty()) {
             (true, _) => format!("forbidden: {what}"),
             (false, true) => format!("{qualified} is forbidden: {what}"),
@@ -122,8 +121,7 @@ impl Refusal {
     }
 
     pub(crate) fn conflict(kind: &Kind, name: &str, why: &str) -> Self {
-        let message =
-            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource());
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.resource());
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
@@ -175,8 +173,7 @@ impl Refusal {
     }
 
     pub(crate) fn internal(message: &str) -> Self {
-        let mut refusal =
-            Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
+        let mut refusal = Self::new(500, "InternalError", format!("Internal error occurred: {message}"));
         refusal.details = json!({"causes": [{"message": message}]});
         refusal
     }
@@ -231,6 +228,37 @@ impl Refusal {
             Self::timeout(format!("Too large resource version: {asked}, current: {current}"), 1);
         refusal.details["causes"] =
             json!([{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]);
+        refusal
+    }
+
+    /// What a fault script wants to be said, in the server's own form or as the page of a proxy.
+    pub(crate) fn asked_for(
+        code: u16,
+        message: Option<&str>,
+        retry_after: Option<u64>,
+        foreign: bool,
+    ) -> Self {
+        let usual = match code {
+            401 => Self::unauthorized(),
+            403 => Self::forbidden("", "", "", "by a fault that was asked for"),
+            410 => Self::expired("The provided resource version is too old."),
+            429 => Self::too_many(retry_after.unwrap_or(1)),
+            503 => Self::unavailable(),
+            504 => Self::timeout(
+                "request did not complete within the allotted timeout",
+                retry_after.unwrap_or(0),
+            ),
+            500 => Self::internal("etcdserver: request timed out"),
+            _ => Self::new(code, "", "a fault that was asked for"),
+        };
+        let mut refusal = Self { code, retry_after: retry_after.or(usual.retry_after), ..usual };
+        if let Some(message) = message {
+            message.clone_into(&mut refusal.message);
+        }
+        if foreign {
+            refusal.plain = true;
+            refusal.message = format!("<html><body><h1>{code}</h1>a proxy</body></html>");
+        }
         refusal
     }
 

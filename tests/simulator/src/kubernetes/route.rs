@@ -63,7 +63,8 @@ impl Ask {
         let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
         let content_type = header("content-type").unwrap_or_default();
         let content_type = content_type.split(';').next().unwrap_or_default().trim().to_owned();
-        let token = header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
+        let token =
+            header("authorization").and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
         let path = request.uri().path().to_owned();
         Self {
             method: request.method().clone(),
@@ -93,7 +94,9 @@ impl Ask {
 
     /// The path with `{id}` in place of names; a watch stands as `/api/v1/watch/nodes`, as its old path was.
     pub(crate) fn template(&self) -> String {
-        let Place::Objects { kind, namespace, name, subresource } = &self.place else { return self.path.clone() };
+        let Place::Objects { kind, namespace, name, subresource } = &self.place else {
+            return self.path.clone();
+        };
         let mut path =
             if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
         path.push('/');
@@ -202,7 +205,9 @@ mod tests {
 
     #[test]
     fn other_paths_lead_nowhere() {
-        for path in ["/", "/api/v1/services/a", "/api/v1/leases", "/api/v1/nodes/n/token", "/api/v1/nodes/n/status/x"] {
+        for path in
+            ["/", "/api/v1/services/a", "/api/v1/leases", "/api/v1/nodes/n/token", "/api/v1/nodes/n/status/x"]
+        {
             assert!(matches!(place(path), Place::Nowhere), "{path}");
         }
         assert!(matches!(place("/apis/authentication.k8s.io/v1/tokenreviews"), Place::Review(Review::Token)));

@@ -46,7 +46,13 @@ impl Rules<'_> {
     }
 
     /// Makes `new` what is stored: what this request may not change stays as in `old`. Says what is wrong with it.
-    pub(crate) fn update(&mut self, kind: &Kind, old: &Value, new: &mut Value, subresource: &str) -> Vec<Problem> {
+    pub(crate) fn update(
+        &mut self,
+        kind: &Kind,
+        old: &Value,
+        new: &mut Value,
+        subresource: &str,
+    ) -> Vec<Problem> {
         if subresource == "status" {
             keep(old, new, "spec");
         } else if kind.has_status {

@@ -58,14 +58,21 @@ impl Selector {
 
     /// The one name that can be selected, if there is one: requests for it count as requests for the object.
     pub(crate) fn name(&self) -> Option<&str> {
-        self.fields.iter().find(|(field, _, equal)| *equal && field == "metadata.name").map(|(_, value, _)| value.as_str())
+        self.fields
+            .iter()
+            .find(|(field, _, equal)| *equal && field == "metadata.name")
+            .map(|(_, value, _)| value.as_str())
     }
 
     pub(crate) fn fits(&self, object: &Value) -> bool {
         let label = |key: &str| object["metadata"]["labels"].get(key).and_then(Value::as_str);
         let labels = self.labels.iter().all(|test| match test {
-            LabelTest::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
-            LabelTest::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
+            LabelTest::In(key, values) => {
+                label(key).is_some_and(|value| values.iter().any(|one| one == value))
+            }
+            LabelTest::NotIn(key, values) => {
+                label(key).is_none_or(|value| values.iter().all(|one| one != value))
+            }
             LabelTest::Exists(key) => label(key).is_some(),
             LabelTest::Absent(key) => label(key).is_none(),
         });
@@ -123,7 +130,9 @@ fn label_test(part: &str) -> Result<LabelTest, String> {
     if part.contains(char::is_whitespace) {
         return Err(wrong());
     }
-    Ok(part.strip_prefix('!').map_or_else(|| LabelTest::Exists(part.into()), |key| LabelTest::Absent(key.into())))
+    Ok(part
+        .strip_prefix('!')
+        .map_or_else(|| LabelTest::Exists(part.into()), |key| LabelTest::Absent(key.into())))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl State {
             Place::Review(review) => self.review(*review, ask).into(),
             Place::Objects { kind, namespace, name, subresource } => {
                 let key = (namespace.clone(), name.clone());
-                self.objects(ask, kind, key, subresource, stale)
+                self.objects(ask, kind, &key, subresource, stale)
             }
         }
     }
@@ -116,7 +116,7 @@ impl State {
         &mut self,
         ask: &Ask,
         kind: &'static Kind,
-        key: Key,
+        key: &Key,
         subresource: &str,
         stale: Option<Duration>,
     ) -> Answer {
@@ -127,13 +127,13 @@ impl State {
                 Err(refusal) => Answer::Refused(refusal),
             },
             (&Method::GET, true, _) => self.list(ask, kind, &key.0, stale).into(),
-            (&Method::POST, false, "token") => self.token(ask, &key).into(),
+            (&Method::POST, false, "token") => self.token(ask, key).into(),
             (_, _, "token") => Answer::Refused(Refusal::method_not_allowed()),
-            (&Method::GET, false, _) => self.get(ask, kind, &key, stale).into(),
+            (&Method::GET, false, _) => self.get(ask, kind, key, stale).into(),
             (&Method::POST, true, _) => self.post(ask, kind, &key.0).into(),
-            (&Method::PUT, false, _) => self.put(ask, kind, &key, subresource).into(),
-            (&Method::PATCH, false, _) => self.patch(ask, kind, &key, subresource).into(),
-            (&Method::DELETE, false, "") => self.delete(ask, kind, &key).into(),
+            (&Method::PUT, false, _) => self.put(ask, kind, key, subresource).into(),
+            (&Method::PATCH, false, _) => self.patch(ask, kind, key, subresource).into(),
+            (&Method::DELETE, false, "") => self.delete(ask, kind, key).into(),
             _ => Answer::Refused(Refusal::method_not_allowed()),
         }
     }
@@ -161,7 +161,8 @@ impl State {
         let until = self.wall.checked_add(jiff::SignedDuration::from_secs(life)).unwrap_or(Timestamp::MAX);
         let token = format!("token-of-{}-{}-{}", key.0, key.1, self.ids.uuid());
         self.access.add(&token, User::service_account(&key.0, &key.1), Some(until));
-        request["metadata"] = json!({"name": key.1, "namespace": key.0, "creationTimestamp": seconds(self.wall)});
+        request["metadata"] =
+            json!({"name": key.1, "namespace": key.0, "creationTimestamp": seconds(self.wall)});
         request["status"] = json!({"token": token, "expirationTimestamp": seconds(until)});
         Ok((201, request))
     }

@@ -103,8 +103,13 @@ impl Store {
         let table = self.tables.get_mut(kind.id())?;
         let before = table.objects.remove(key)?;
         self.revision += 1;
-        let change =
-            Change { revision: self.revision, at: now, key: key.clone(), before: Some(before.clone()), after: None };
+        let change = Change {
+            revision: self.revision,
+            at: now,
+            key: key.clone(),
+            before: Some(before.clone()),
+            after: None,
+        };
         table.remember(change, self.window);
         self.moved.send_replace(self.revision);
         Some(Arc::new(at_version(&before, self.revision)))

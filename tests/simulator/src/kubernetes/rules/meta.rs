@@ -71,7 +71,9 @@ fn is_subdomain(name: &str) -> bool {
 
 /// What an update need not repeat, and what no update changes.
 pub(crate) fn keep_meta(old: &Value, new: &mut Value) {
-    for key in ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "name", "namespace"] {
+    for key in
+        ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "name", "namespace"]
+    {
         if new["metadata"].get(key).is_none_or(Value::is_null) && !old["metadata"][key].is_null() {
             new["metadata"][key] = old["metadata"][key].clone();
         }
@@ -122,9 +124,15 @@ pub(crate) fn check_update(old: &Value, new: &Value) -> Vec<Problem> {
             ));
         }
     }
-    for key in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for key in
+        ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"]
+    {
         if old["metadata"][key] != new["metadata"][key] {
-            problems.push(Problem::invalid(format!("metadata.{key}"), &new["metadata"][key], "field is immutable"));
+            problems.push(Problem::invalid(
+                format!("metadata.{key}"),
+                &new["metadata"][key],
+                "field is immutable",
+            ));
         }
     }
     problems.extend(check_labels(new));

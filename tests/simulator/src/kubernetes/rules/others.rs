@@ -45,7 +45,10 @@ pub(super) fn update(kind: &Kind, old: &Value, object: &mut Value) -> Vec<Proble
             vec![Problem::forbidden("data", "field is immutable when `immutable` is set")]
         }
         "persistentvolumes" if source(old) != source(object) => {
-            vec![Problem::forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")]
+            vec![Problem::forbidden(
+                "spec.persistentvolumesource",
+                "spec.persistentvolumesource is immutable after creation",
+            )]
         }
         _ => Vec::new(),
     }

@@ -217,7 +217,8 @@ fn keep_allocated(old: &Value, service: &mut Value) {
     if needs_node_ports(old) && needs_node_ports(service) {
         let known: Vec<Value> = entries(old, "/spec/ports").to_vec();
         for port in service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
-            let same = |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
+            let same =
+                |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
             if port["nodePort"].is_null()
                 && let Some(old) = known.iter().find(same)
             {
@@ -245,7 +246,8 @@ fn drop_dependent(old: &Value, service: &mut Value) {
         gone.push("externalTrafficPolicy");
         let before: Vec<u16> = node_ports(old).into_iter().map(|(_, port)| port).collect();
         if node_ports(service).iter().all(|(_, port)| before.contains(port)) {
-            for port in service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten() {
+            for port in service.pointer_mut("/spec/ports").and_then(Value::as_array_mut).into_iter().flatten()
+            {
                 port["nodePort"] = Value::Null;
             }
         }
@@ -268,9 +270,11 @@ fn allocate(service: &mut Value, allocator: &mut Allocator, rng: &mut fastrand::
             service["spec"]["clusterIP"] = json!(allocator.cluster_ip(rng));
         }
         let (ip, spec) = (service["spec"]["clusterIP"].clone(), &mut service["spec"]);
-        for (key, value) in
-            [("clusterIPs", json!([ip])), ("ipFamilies", json!(["IPv4"])), ("ipFamilyPolicy", json!("SingleStack"))]
-        {
+        for (key, value) in [
+            ("clusterIPs", json!([ip])),
+            ("ipFamilies", json!(["IPv4"])),
+            ("ipFamilyPolicy", json!("SingleStack")),
+        ] {
             if spec[key].is_null() {
                 spec[key] = value;
             }
@@ -292,14 +296,19 @@ fn allocate(service: &mut Value, allocator: &mut Allocator, rng: &mut fastrand::
 fn check(service: &Value, old: Option<&Value>, allocator: &Allocator) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(old) = old {
-        let first = |service: &Value| entries(service, "/spec/clusterIPs").first().cloned().unwrap_or(Value::Null);
+        let first =
+            |service: &Value| entries(service, "/spec/clusterIPs").first().cloned().unwrap_or(Value::Null);
         if needs_cluster_ip(old) && needs_cluster_ip(service) && first(old) != first(service) {
             let wanted = Value::Array(entries(service, "/spec/clusterIPs").to_vec());
             problems.push(Problem::invalid("spec.clusterIPs[0]", &wanted, "may not change once set"));
         }
         let class = |service: &Value| service["spec"]["loadBalancerClass"].clone();
         if is_load_balancer(old) && is_load_balancer(service) && class(old) != class(service) {
-            problems.push(Problem::invalid("spec.loadBalancerClass", &class(service), "may not change once set"));
+            problems.push(Problem::invalid(
+                "spec.loadBalancerClass",
+                &class(service),
+                "may not change once set",
+            ));
         }
     }
     let kinds = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -315,11 +324,18 @@ fn check(service: &Value, old: Option<&Value>, allocator: &Allocator) -> Vec<Pro
         problems.extend(check_port(port, &format!("spec.ports[{index}]"), ports, index, allocator));
     }
     if !is_load_balancer(service) && !service["spec"]["loadBalancerClass"].is_null() {
-        problems.push(Problem::forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"));
+        problems.push(Problem::forbidden(
+            "spec.loadBalancerClass",
+            "may only be used when `type` is 'LoadBalancer'",
+        ));
     }
     if service["spec"]["externalTrafficPolicy"].is_string() && !is_external(service) {
         let why = "may only be set for externally-accessible services";
-        problems.push(Problem::invalid("spec.externalTrafficPolicy", &service["spec"]["externalTrafficPolicy"], why));
+        problems.push(Problem::invalid(
+            "spec.externalTrafficPolicy",
+            &service["spec"]["externalTrafficPolicy"],
+            why,
+        ));
     }
     problems
 }
@@ -334,7 +350,11 @@ fn check_port(port: &Value, field: &str, all: &[Value], index: usize, allocator:
     }
     if number(&port["port"]) == 0 {
         let value = if port["port"].is_null() { json!(0) } else { port["port"].clone() };
-        problems.push(Problem::invalid(format!("{field}.port"), &value, "must be between 1 and 65535, inclusive"));
+        problems.push(Problem::invalid(
+            format!("{field}.port"),
+            &value,
+            "must be between 1 and 65535, inclusive",
+        ));
     }
     let protocols = ["SCTP", "TCP", "UDP"];
     if !protocols.contains(&text(port, "/protocol")) {

@@ -1,5 +1,6 @@
 //! Reads: one object, lists in pages, and the opening of watches.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,11 +32,8 @@ impl State {
         stale: Option<Duration>,
     ) -> Result<(u16, Value), Refusal> {
         let cached = ask.parameter("resourceVersion") == "0";
-        let past = if let Some(by) = stale.or(cached.then_some(self.lag)).filter(|by| !by.is_zero()) {
-            Some(self.past(kind, by))
-        } else {
-            None
-        };
+        let by = stale.or(cached.then_some(self.lag)).filter(|by| !by.is_zero());
+        let past = by.map(|by| self.past(kind, by));
         let object = match &past {
             Some((objects, _)) => objects.get(key),
             None => self.store.get(kind, key),
@@ -101,7 +99,8 @@ impl State {
             }
             let (revision, key) = read_token(page)
                 .ok_or_else(|| Refusal::bad_request("continue key is not valid: encoded start key"))?;
-            let objects = self.store.objects_at(kind, revision).map_err(|_| Refusal::expired(PAGE_TOO_OLD))?;
+            let objects =
+                self.store.objects_at(kind, revision).map_err(|_| Refusal::expired(PAGE_TOO_OLD))?;
             return Ok((objects, revision, Some(key)));
         }
         if !matching.is_empty() && version.is_empty() {
@@ -113,8 +112,9 @@ impl State {
         if asked > current {
             return Err(Refusal::from_the_future(asked, current));
         }
-        if matching == "Exact" || (asked > 0 && matching.is_empty() && ask.parameter("limit") != "") {
-            let gone = |_: Forgotten| Refusal::expired("The resourceVersion for the provided list is too old.");
+        if matching == "Exact" || (asked > 0 && matching.is_empty() && !ask.parameter("limit").is_empty()) {
+            let gone =
+                |_: Forgotten| Refusal::expired("The resourceVersion for the provided list is too old.");
             return Ok((self.store.objects_at(kind, asked).map_err(gone)?, asked, None));
         }
         let cached = !version.is_empty();
@@ -192,7 +192,10 @@ fn parse_version(text: &str) -> Result<u64, Refusal> {
 
 /// Where the next page begins: the revision and the last key, in hexadecimal since names may hold anything.
 fn token(revision: u64, key: &Key) -> String {
-    format!("{revision}/{}/{}", key.0, key.1).bytes().map(|byte| format!("{byte:02x}")).collect()
+    format!("{revision}/{}/{}", key.0, key.1).bytes().fold(String::new(), |mut token, byte| {
+        let _ = write!(token, "{byte:02x}");
+        token
+    })
 }
 
 fn read_token(token: &str) -> Option<(u64, Key)> {

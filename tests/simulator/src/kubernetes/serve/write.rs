@@ -23,11 +23,12 @@ impl State {
         if kind.namespaced && namespace.is_empty() {
             return Err(Refusal::method_not_allowed());
         }
-        let mut object = self.decoded(ask, kind)?;
+        let mut object = Self::decoded(ask, kind)?;
         let generated = text(&object, "/metadata/generateName").to_owned();
         if text(&object, "/metadata/name").is_empty() && !generated.is_empty() {
             let letters = "bcdfghjklmnpqrstvwxz2456789".as_bytes();
-            let suffix: String = (0..5).map(|_| char::from(letters[self.rng.usize(..letters.len())])).collect();
+            let suffix: String =
+                (0..5).map(|_| char::from(letters[self.rng.usize(..letters.len())])).collect();
             object["metadata"]["name"] = json!(format!("{generated}{suffix}"));
         }
         self.create(kind, namespace, object, ask.parameter("dryRun") == "All")
@@ -36,7 +37,9 @@ impl State {
     /// Creates an object as anybody would.
     pub(crate) fn create(&mut self, kind: &Kind, namespace: &str, mut object: Value, dry: bool) -> Done {
         if !text(&object, "/metadata/resourceVersion").is_empty() {
-            return Err(Refusal::internal_plain("resourceVersion should not be set on objects to be created"));
+            return Err(Refusal::internal_plain(
+                "resourceVersion should not be set on objects to be created",
+            ));
         }
         let own = text(&object, "/metadata/namespace");
         if !own.is_empty() && own != namespace {
@@ -102,7 +105,7 @@ impl State {
     }
 
     pub(super) fn put(&mut self, ask: &Ask, kind: &Kind, key: &Key, subresource: &str) -> Done {
-        let object = self.decoded(ask, kind)?;
+        let object = Self::decoded(ask, kind)?;
         let name = text(&object, "/metadata/name");
         if name != key.1 {
             let why = if name.is_empty() {
@@ -144,9 +147,8 @@ impl State {
         if ![JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH].contains(&ask.content_type.as_str()) {
             return Err(Refusal::unsupported_media(&supported));
         }
-        let patch: Value = serde_json::from_slice(&ask.body).map_err(|error| {
-            Refusal::bad_request(format!("error decoding patch: {error}"))
-        })?;
+        let patch: Value = serde_json::from_slice(&ask.body)
+            .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))?;
         let present = self.store.get(kind, key).cloned().ok_or_else(|| Refusal::not_found(kind, &key.1))?;
         let mut object = Value::clone(&present);
         let applied = match ask.content_type.as_str() {
@@ -204,7 +206,8 @@ impl State {
             return Ok((200, object));
         }
         let deleting = !object["metadata"]["deletionTimestamp"].is_null();
-        if deleting && entries(&object, "/metadata/finalizers").is_empty() && !holds_namespace(kind, &object) {
+        if deleting && entries(&object, "/metadata/finalizers").is_empty() && !holds_namespace(kind, &object)
+        {
             self.store.replace_silently(kind, key, object);
             let last = self.remove(kind, key).unwrap_or_default();
             return Ok((200, last));
@@ -217,10 +220,12 @@ impl State {
     pub(super) fn delete(&mut self, ask: &Ask, kind: &Kind, key: &Key) -> Done {
         let options = if ask.body.is_empty() { json!({}) } else { parse(ask)? };
         let present = self.store.get(kind, key).cloned().ok_or_else(|| Refusal::not_found(kind, &key.1))?;
-        for (precondition, field, name) in
-            [("/preconditions/uid", "uid", "UID"), ("/preconditions/resourceVersion", "resourceVersion", "ResourceVersion")]
-        {
-            let (wanted, actual) = (text(&options, precondition), text(&present["metadata"], &format!("/{field}")));
+        for (precondition, field, name) in [
+            ("/preconditions/uid", "uid", "UID"),
+            ("/preconditions/resourceVersion", "resourceVersion", "ResourceVersion"),
+        ] {
+            let (wanted, actual) =
+                (text(&options, precondition), text(&present["metadata"], &format!("/{field}")));
             if !wanted.is_empty() && wanted != actual {
                 let why = format!(
                     "Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
@@ -263,9 +268,14 @@ impl State {
     }
 
     /// The body as an object of this kind.
-    fn decoded(&self, ask: &Ask, kind: &Kind) -> Result<Value, Refusal> {
+    fn decoded(ask: &Ask, kind: &Kind) -> Result<Value, Refusal> {
         if !ask.content_type.is_empty() && ask.content_type != "application/json" {
-            let supported = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+            let supported = [
+                "application/json",
+                "application/yaml",
+                "application/vnd.kubernetes.protobuf",
+                "application/cbor",
+            ];
             return Err(Refusal::unsupported_media(&supported));
         }
         let mut object = parse(ask)?;
