@@ -16,4 +16,4 @@ pub use kubernetes::{ApiServer, ApiServerOptions};
 pub use ledger::{Entry, Ledger};
 pub use link::{Broken, Link, Point};
 pub use openstack::{Cloud, CloudOptions};
-pub use world::World;
+pub use world::{Moment, World};

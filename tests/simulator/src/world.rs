@@ -34,7 +34,16 @@ struct Shared {
 #[derive(Default)]
 struct Observers(Mutex<Vec<Observer>>);
 
-type Observer = Arc<dyn Fn(&Entry) + Send + Sync>;
+type Observer = Arc<dyn Fn(Moment, &Entry) + Send + Sync>;
+
+/// When an observer looks at a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Right before its effect.
+    Before,
+    /// Right after.
+    After,
+}
 
 impl fmt::Debug for Observers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,20 +125,21 @@ impl World {
         &self.0.ledger
     }
 
-    /// Has `see` called right after the effect of every write into this world: everything but GET, HEAD and logins. It may
-    /// look at the world, and must not wait.
-    pub fn on_effect(&self, see: impl Fn(&Entry) + Send + Sync + 'static) {
+    /// Has `see` called right before and right after the effect of every write into this world: everything but GET, HEAD
+    /// and logins. It may look at the world, and must not wait.
+    pub fn on_write(&self, see: impl Fn(Moment, &Entry) + Send + Sync + 'static) {
         self.0.observers.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::new(see));
     }
 
-    /// Tells the observers that a request has taken effect. No state may be locked.
-    pub(crate) fn took_effect(&self, number: Number) {
+    /// Tells the observers that a request is about to take effect, or has. No state may be locked.
+    pub(crate) fn tell(&self, moment: Moment, number: Number) {
         let observers = self.0.observers.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(entry) =
-            self.0.ledger.get(number).filter(|entry| !observers.is_empty() && entry.is_write())
-        {
+        if observers.is_empty() {
+            return;
+        }
+        if let Some(entry) = self.0.ledger.get(number).filter(Entry::is_write) {
             for see in &observers {
-                see(&entry);
+                see(moment, &entry);
             }
         }
     }

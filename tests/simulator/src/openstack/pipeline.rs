@@ -20,6 +20,7 @@ use super::{Cloud, neutron, nova, octavia};
 use crate::fault::{Fault, Seen};
 use crate::ledger::{Entry, Number};
 use crate::link::{Broken, Cut, Link, Point};
+use crate::world::Moment;
 
 type Answer = Result<Response<Bytes>, Broken>;
 
@@ -119,8 +120,9 @@ async fn carry(
             _ => {}
         }
     }
+    cloud.0.world.tell(Moment::Before, number);
     let reply = serve(&cloud, &call, &faults, number);
-    cloud.0.world.took_effect(number);
+    cloud.0.world.tell(Moment::After, number);
     link.pass(Point::Effect);
     if told_early {
         return;

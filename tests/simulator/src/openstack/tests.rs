@@ -10,6 +10,7 @@ use super::CloudOptions;
 use super::testing::Client;
 use crate::fault::{Fault, Rule, Script};
 use crate::link::{Broken, Cut, Point};
+use crate::world::Moment;
 
 async fn client() -> Client {
     Client::new(CloudOptions::default()).await
@@ -189,10 +190,10 @@ async fn writes_are_shown_to_who_observes_when_they_have_their_effect() {
     let client = client().await;
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (notes, cloud) = (seen.clone(), client.cloud.clone());
-    client.world.on_effect(move |entry| {
+    client.world.on_write(move |moment, entry| {
         // No lock is held.
         cloud.operator().next_change();
-        notes.lock().unwrap().push((entry.call(), entry.effect, entry.status));
+        notes.lock().unwrap().push((moment, entry.call(), entry.status));
     });
     client.get("octavia/v2/lbaas/nothing").await;
     client.log_in().await;
@@ -202,5 +203,6 @@ async fn writes_are_shown_to_who_observes_when_they_have_their_effect() {
     assert_eq!(*seen.lock().unwrap(), []);
     tokio::time::sleep(Duration::from_secs(6)).await;
     let entry = client.cloud.ledger().entries().pop().unwrap();
-    assert_eq!(*seen.lock().unwrap(), [(entry.call(), entry.effect, entry.status)]);
+    let expected = [(Moment::Before, entry.call(), None), (Moment::After, entry.call(), entry.status)];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }
