@@ -45,6 +45,8 @@ pub type Chunks = BoxStream<'static, Result<Bytes, tower::BoxError>>;
 /// How an API server is set up.
 #[derive(Clone, Debug)]
 pub struct ApiServerOptions {
+    /// Its cluster's name: of two in one world each needs its own, or their objects would have the same UIDs.
+    pub name: String,
     /// How long requests take, each way; a watch's events take one way.
     pub latency: Latency,
     /// How many changes of each kind are kept; watches and lists of older versions are answered with 410.
@@ -54,7 +56,7 @@ pub struct ApiServerOptions {
 impl Default for ApiServerOptions {
     fn default() -> Self {
         let latency = Latency { least: Duration::from_millis(1), most: Duration::from_millis(10) };
-        Self { latency, window: 10_000 }
+        Self { name: SERVICE.to_owned(), latency, window: 10_000 }
     }
 }
 
@@ -78,10 +80,11 @@ impl ApiServer {
 
     /// The same with other settings.
     pub fn with_options(world: &World, options: ApiServerOptions) -> Self {
-        let state = State::new(options.window, world.rng(SERVICE), world.ids(SERVICE), world.wall());
+        let state =
+            State::new(options.window, world.rng(&options.name), world.ids(&options.name), world.wall());
         let server = Self(Arc::new(Shared {
             state: Mutex::new(state),
-            dice: Mutex::new(world.rng("latency of kubernetes")),
+            dice: Mutex::new(world.rng(&format!("latency of {}", options.name))),
             watches: Watches::default(),
             world: world.clone(),
             options,

@@ -13,6 +13,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::world::Moment;
 
 /// A client with a link of its own.
 struct Client {
@@ -128,4 +129,28 @@ fn balancer(name: &str) -> Value {
 
 fn message(answer: &(u16, Value)) -> &str {
     answer.1["message"].as_str().unwrap_or_default()
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_clusters_in_one_world_have_other_uids_and_observers_see_the_writes_of_both() {
+    let world = World::new(1);
+    let servers = ["a", "b"].map(|name| {
+        let options = ApiServerOptions { name: name.into(), ..ApiServerOptions::default() };
+        ApiServer::with_options(&world, options)
+    });
+    let uid = |server: &ApiServer| server.get("/api/v1/namespaces/kube-system")["metadata"]["uid"].clone();
+    assert_ne!(uid(&servers[0]), uid(&servers[1]));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = seen.clone();
+    world.on_write(move |moment, entry| {
+        notes.lock().unwrap().push((moment, entry.client.clone(), entry.status))
+    });
+    for (server, name) in servers.into_iter().zip(["a", "b"]) {
+        let client = Client { server, link: world.link(name), world: world.clone(), token: None };
+        client.get("/api/v1/nodes").await;
+        client.ask("POST", "/api/v1/nodes", "application/json", &json!({"metadata": {"name": "n1"}})).await;
+    }
+    let expected = ["a", "b"]
+        .map(|name| [(Moment::Before, name.to_owned(), None), (Moment::After, name.to_owned(), Some(201))]);
+    assert_eq!(*seen.lock().unwrap(), expected.concat());
 }

@@ -18,6 +18,7 @@ use super::{ApiServer, Chunks, SERVICE};
 use crate::fault::{Fault, Seen};
 use crate::ledger::{Entry, Number};
 use crate::link::{Broken, Cut, Link, Point};
+use crate::world::Moment;
 
 type Told = Result<Response<Chunks>, Broken>;
 
@@ -97,7 +98,9 @@ async fn carry(
             _ => {}
         }
     }
+    server.0.world.tell(Moment::Before, number);
     let response = serve(&server, &link, &ask, &faults, number);
+    server.0.world.tell(Moment::After, number);
     link.pass(Point::Effect);
     if told_early {
         return;
