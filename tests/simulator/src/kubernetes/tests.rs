@@ -143,7 +143,7 @@ async fn two_clusters_in_one_world_have_other_uids_and_observers_see_the_writes_
     let seen = Arc::new(Mutex::new(Vec::new()));
     let notes = seen.clone();
     world.on_write(move |moment, entry| {
-        notes.lock().unwrap().push((moment, entry.client.clone(), entry.status))
+        notes.lock().unwrap().push((moment, entry.client.clone(), entry.status));
     });
     for (server, name) in servers.into_iter().zip(["a", "b"]) {
         let client = Client { server, link: world.link(name), world: world.clone(), token: None };
