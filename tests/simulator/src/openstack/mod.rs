@@ -27,6 +27,7 @@ use http::{Request, Response};
 pub use endpoints::Endpoints;
 pub use keystone::{AccessRule, ApplicationCredential, KeystoneOptions, Trust};
 pub use neutron::Place;
+pub use nova::ServerDraft;
 pub use operator::Operator;
 pub use profile::{Latency, Profile, Release};
 

@@ -30,7 +30,11 @@ impl Operator {
 
     /// All objects of all services by kind and id, each as an administrator sees it.
     pub fn dump(&self) -> Value {
-        self.state(|state| neutron::dump(&state.neutron).into())
+        self.state(|state| {
+            let mut all = nova::dump(state);
+            all.append(&mut neutron::dump(&state.neutron));
+            all.into()
+        })
     }
 
     /// A request as an administrator whose project is the first one, past network, faults and ledger: status and body.

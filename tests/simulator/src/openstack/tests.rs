@@ -23,7 +23,7 @@ fn follow(client: &Client, rule: Rule) {
 #[tokio::test(start_paused = true)]
 async fn nobody_comes_in_without_a_good_token() {
     let mut client = client().await;
-    assert_eq!(client.get("nova/v2.1/servers").await.status, 404, "let in");
+    assert_eq!(client.get("nova/v2.1/servers").await.status, 200, "let in");
     tokio::time::advance(Duration::from_secs(3600)).await;
     let refused = client.get("nova/v2.1/servers").await;
     assert_eq!((refused.status, &refused.body["error"]["code"]), (401, &json!(401)));
@@ -153,7 +153,7 @@ async fn a_partition_is_refused_silent_or_deaf() {
     assert!(get().await.is_err());
     assert_eq!(effects(), 1);
     client.link.mend("nova");
-    assert_eq!(get().await, Ok(Ok(404)));
+    assert_eq!(get().await, Ok(Ok(200)));
 }
 
 #[tokio::test(start_paused = true)]

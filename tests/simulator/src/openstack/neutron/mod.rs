@@ -31,13 +31,12 @@ use attributes::{Body, Purpose};
 use object::{Object, Standard};
 
 pub(crate) use fault::Fault;
-pub(crate) use floating_ips::FloatingIp;
+pub(crate) use floating_ips::{FloatingIp, Target};
 pub(crate) use list::Order;
 pub(crate) use networks::Network;
 pub(crate) use object::Table;
 pub use operator::Place;
 pub(crate) use operator::dump;
-#[expect(unused_imports, reason = "for load balancers' ports")]
 pub(crate) use port_changes::{Draft, Wanted, make as make_port, remove as remove_port};
 pub(crate) use ports::{FixedIp, Port};
 pub(crate) use quotas::Quotas;
