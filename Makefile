@@ -2,7 +2,7 @@
 # Machine needed: Linux, Rust 1.95, Go 1.26, Python 3.11. The laboratory (test, bench, demo) also needs root, apt and a network.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo fmt lint lint-deny doc unit clean
+.PHONY: help check test bench demo fmt pages lint lint-deny doc unit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: ## the controller at work on the laboratory, step by step
 
 fmt: ## format the sources
 	cargo fmt --all
+
+pages: ## write the reference pages of cloud.conf and flags from their declarations
+	UPDATE_PAGES=1 cargo test --locked --package cloud-controller --test pages --quiet
 
 lint: ## formatting and lints
 	cargo fmt --all --check

@@ -1,9 +1,8 @@
-//! `cloud.conf` → [`Config`]: every default and every check of the file in one place.
+//! `cloud.conf` → [`Config`]: what the controllers want to know of it.
 //!
-//! The format is the one that the Go provider reads, and files are shared with it: what it ignores, we do not refuse.
-//! Unknown keys and sections become warnings with their place; fatal is only what is fatal there, or what would make us
-//! do something else than the file says.
+//! Keys, types, defaults and remarks are declared in [`host::cloud_conf`]; here their meaning for this program begins.
 
+mod check;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -11,10 +10,14 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use host::cloud_conf::{self, Sections};
 use host::gcfg;
 use ipnet::IpNet;
 use login::{Login, Surroundings};
 use openstack::{NetworkId, RouterId, SubnetId};
+
+pub use check::check;
+pub use host::cloud_conf::Profile;
 
 /// A whole `cloud.conf`.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub struct CloudConf {
     /// Everything else: what to do there.
     pub config: Config,
     /// What the file says and nobody heeds.
-    pub warnings: Vec<gcfg::Warning>,
+    pub warnings: Vec<gcfg::Note>,
 }
 
 /// Why the file cannot be used. Never holds a value that may be secret.
@@ -35,20 +38,12 @@ pub enum Error {
     /// It cannot be read.
     #[error(transparent)]
     Read(#[from] gcfg::ReadError),
-    /// A line is malformed, or a value is not of the key's type.
+    /// All that is wrong in it.
     #[error(transparent)]
-    Malformed(#[from] gcfg::Error),
-    /// `[Global]` is no login.
-    #[error(transparent)]
-    Login(#[from] login::Error),
-    /// A setting makes no sense, or is missing.
-    #[error("{place}: {message}")]
-    Setting {
-        /// File, with the line where there is one.
-        place: String,
-        /// What is wrong.
-        message: String,
-    },
+    Faults(#[from] gcfg::Faults),
+    /// There is no login in it.
+    #[error("cloud.conf does not say how to log in")]
+    Incomplete,
 }
 
 /// What the controllers need to know; the default is that of an empty file.
@@ -70,25 +65,8 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            networking: Networking::default(),
-            load_balancer: LoadBalancerConfig::default(),
-            classes: BTreeMap::new(),
-            router_id: None,
-            request_timeout: Duration::from_secs(60),
-            profile: Profile::Upstream,
-        }
+        read::config_of(Sections::default())
     }
-}
-
-/// How far the program may differ from the Go one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// Objects in the cloud change only where the Go provider would change them.
-    #[default]
-    Upstream,
-    /// All improvements.
-    Recommended,
 }
 
 /// Which addresses of a server its Node gets, and in what order.
@@ -163,34 +141,7 @@ pub struct LoadBalancerConfig {
 
 impl Default for LoadBalancerConfig {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            provider: "amphora".to_owned(),
-            method: None,
-            subnet_id: None,
-            member_subnet_id: None,
-            network_id: None,
-            floating_network_id: None,
-            floating_subnet_id: None,
-            floating_subnet: None,
-            floating_subnet_tags: None,
-            create_monitor: false,
-            monitor_delay: Duration::from_secs(5),
-            monitor_timeout: Duration::from_secs(3),
-            monitor_max_retries: 1,
-            monitor_max_retries_down: 3,
-            manage_security_groups: false,
-            internal: false,
-            node_selector: String::new(),
-            cascade_delete: true,
-            flavor_id: None,
-            availability_zone: None,
-            enable_ingress_hostname: false,
-            ingress_hostname_suffix: "nip.io".to_owned(),
-            default_tls_container_ref: None,
-            max_shared_lb: 2,
-            serial_api_calls: false,
-        }
+        cloud_conf::LoadBalancer::default().into()
     }
 }
 

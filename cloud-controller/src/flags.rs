@@ -1,7 +1,7 @@
 //! The command line: the flags of the Go program, with its names, defaults and habits.
 //!
 //! Flags that only tune the Go program are accepted, so that manifests need no change; the program says once at start
-//! which of the given ones have no effect. Only `--dry-run` is new. Settings that a rollback to the Go program would
+//! which of the given ones have no effect. Only `--check-config` and `--dry-run` are new, for use by hand. Settings that a rollback to the Go program would
 //! choke on belong into `cloud.conf`.
 
 mod controllers;
@@ -61,6 +61,11 @@ pub(crate) struct Provider {
     /// More words in front of the User-Agent of every OpenStack request; can be repeated.
     #[arg(long, value_name = "WORD", action = ArgAction::Append)]
     pub(crate) user_agent: Vec<String>,
+    /// Say everything that is wrong or odd in the file that --cloud-config names, and exit: with 1 if the program would not
+    /// start with it. Connects to nothing.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+          value_parser = boolean, action = ArgAction::Set)]
+    pub(crate) check_config: bool,
     /// Say what would be written to OpenStack and Kubernetes, and write nothing. Takes no part in the leader election, so
     /// it can run beside the real one.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
@@ -215,6 +220,18 @@ impl Flags {
         self.without_effect.given().into_iter().chain(self.logs.ignored()).collect()
     }
 
+    /// The file to say everything about, if that is all that is asked for.
+    ///
+    /// # Errors
+    /// The file is not named.
+    pub fn check_config(&self) -> Option<Result<&Path, String>> {
+        let named = !self.provider.cloud_config.is_empty();
+        let path = named.then(|| self.cloud_config());
+        self.provider
+            .check_config
+            .then(|| path.ok_or("--check-config needs --cloud-config, the file to check".to_owned()))
+    }
+
     /// The path of cloud.conf.
     pub fn cloud_config(&self) -> &Path {
         Path::new(&self.provider.cloud_config)
@@ -337,4 +354,9 @@ impl Access {
     pub(crate) fn open_paths(&self) -> Vec<String> {
         joined(&self.authorization_always_allow_paths)
     }
+}
+
+/// The reference page of the flags.
+pub fn page() -> String {
+    host::flags::page(&<Flags as clap::CommandFactory>::command())
 }

@@ -1,12 +1,13 @@
 //! `openstack-cloud-controller-manager`: reads what it is told, connects to both worlds, runs.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use cloud_controller::app::{self, Options, Reviewed, Worlds};
-use cloud_controller::config::CloudConf;
+use cloud_controller::config::{self, CloudConf};
 use cloud_controller::flags::Flags;
 use login::Surroundings;
 use tracing::{error, info, warn};
@@ -22,11 +23,14 @@ fn main() -> ExitCode {
         }
     };
     if let Some(version) = flags.version() {
-        use std::io::Write as _;
-        return match writeln!(std::io::stdout(), "{version}") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+        return print(&version, true);
+    }
+    if let Some(path) = flags.check_config() {
+        let (page, good) = match path {
+            Ok(path) => config::check(path, &surroundings()),
+            Err(fault) => (fault, false),
         };
+        return print(&page, good);
     }
     let _ = host::logging::init(flags.logs.format(), flags.logs.verbosity());
     host::tls::init();
@@ -40,6 +44,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a page that is all that was asked for.
+fn print(page: &str, good: bool) -> ExitCode {
+    let printed = writeln!(std::io::stdout(), "{}", page.trim_end()).is_ok();
+    if printed && good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn start(flags: Flags) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@
 //! value_parser = host::flags::boolean, action = clap::ArgAction::Set)]`.
 
 mod csv;
+mod page;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory, Parser};
 
 use crate::logging::Format;
+pub use page::page;
 
 /// Parses a command line; `args` begins with the program's name.
 ///

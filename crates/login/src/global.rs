@@ -1,11 +1,10 @@
 //! `[Global]`, completed from `clouds.yaml` where it asks for that.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::cloud_conf::{EndpointType, Global};
-use host::gcfg::{self, Section, Warning};
+use host::cloud_conf::{EndpointType, Global, Insecure};
+use host::gcfg::Report;
 use openstack::{AuthConfig, Interface, SessionConfig};
 
 use crate::clouds::Entry;
@@ -28,53 +27,27 @@ pub struct Login {
     pub files: Vec<PathBuf>,
 }
 
-/// Why `[Global]` is no login. Never holds a value that may be secret.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A value is not of its type.
-    #[error(transparent)]
-    Value(#[from] gcfg::Error),
-    /// Settings make no sense, or are missing.
-    #[error("{place}: {message}")]
-    Setting {
-        /// File, with the line where there is one.
-        place: String,
-        /// What is wrong.
-        message: String,
-    },
-}
-
 impl Login {
-    /// Reads `[Global]` of the file called `file`, and `clouds.yaml` if it says so.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub fn read(
-        file: &str,
-        section: &mut Section,
-        surroundings: &Surroundings,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<Self, Error> {
-        // Once they are taken, keys have no place any more.
-        let places = Places::of(file, section);
-        let mut said = Global::take(section)?;
-        let mut login = Draft { places, surroundings, warnings, verify: None };
-        if said.tls_insecure_odd {
-            let message = "tls-insecure: certificates are checked; only the word `true` turns that off";
-            login.warn("tls-insecure", message.to_owned());
-        }
+    /// What `[Global]` says, completed from `clouds.yaml` where it asks for that; none where `report` got a fault.
+    pub fn read(mut said: Global, surroundings: &Surroundings, report: &mut Report) -> Option<Self> {
+        let mut login = Draft { surroundings, report, verify: None };
         let files = login.complete(&mut said)?;
-        if !login.places.has("tls-insecure") && login.verify == Some(false) {
-            said.tls_insecure = true;
+        if !said.places.has("tls-insecure") && login.verify == Some(false) {
+            said.tls_insecure = Insecure::Yes;
         }
         let source = if files.is_empty() { "[Global]" } else { "[Global], with clouds.yaml," };
-        let auth = identity::auth(&said)
-            .map_err(|fault| login.places.error(fault.key, format!("{source} {}", fault.message)))?;
+        let auth = match identity::auth(&said) {
+            Ok(auth) => auth,
+            Err(fault) => {
+                report.error(said.places.of(fault.key), format!("{source} {}", fault.message));
+                return None;
+            }
+        };
         if said.cert_file.is_some() != said.key_file.is_some() {
-            let message = "cert-file and key-file: one without the other has no effect";
-            login.warn("cert-file", message.to_owned());
+            let key = if said.cert_file.is_some() { "cert-file" } else { "key-file" };
+            report.warn(said.places.of(key), "cert-file and key-file: one without the other has no effect");
         }
-        Ok(Self {
+        Some(Self {
             auth,
             region: said.region.clone(),
             interface: interface(said.endpoint_type),
@@ -111,40 +84,47 @@ fn tls(said: &Global) -> TlsFiles {
         client_certificate: path(&said.cert_file)
             .zip(path(&said.key_file))
             .map(|(certificate, key)| ClientCertificateFiles { certificate, key }),
-        insecure: said.tls_insecure,
+        insecure: said.tls_insecure.is_on(),
     }
 }
 
 /// A login that is being put together.
 struct Draft<'a> {
-    places: Places,
     surroundings: &'a Surroundings,
-    warnings: &'a mut Vec<Warning>,
+    report: &'a mut Report,
     /// `verify` of clouds.yaml.
     verify: Option<bool>,
 }
 
 impl Draft<'_> {
-    /// Fills what `said` leaves open from `clouds.yaml`; the files that were read.
+    /// Fills what `said` leaves open from `clouds.yaml`; the files that were read, none after a fault.
     ///
     /// `cloud` alone asks for it as well as `use-clouds` does.
-    fn complete(&mut self, said: &mut Global) -> Result<Vec<PathBuf>, Error> {
+    fn complete(&mut self, said: &mut Global) -> Option<Vec<PathBuf>> {
         if !said.use_clouds && said.cloud.is_none() {
-            return Ok(Vec::new());
+            return Some(Vec::new());
         }
-        let key = if said.use_clouds { "use-clouds" } else { "cloud" };
-        let found = self
-            .surroundings
-            .read(said.clouds_file.as_deref().map(Path::new))
-            .map_err(|error| self.places.error(key, error.to_string()))?;
+        let place = said.places.of(if said.use_clouds { "use-clouds" } else { "cloud" });
+        let found = match self.surroundings.read(said.clouds_file.as_deref().map(Path::new)) {
+            Ok(found) => found,
+            Err(error) => {
+                self.report.error(place, error.to_string());
+                return None;
+            }
+        };
         if let Some(missing) = &found.missing {
             let message = format!("{} is not there, another clouds.yaml is used instead", missing.display());
-            self.warn("clouds-file", message);
+            self.report.warn(said.places.of("clouds-file"), message);
         }
         let name = said.cloud.as_deref().or(self.surroundings.cloud.as_deref());
-        let entry = found.documents.choose(name).map_err(|message| self.places.error(key, message))?;
-        self.fill(said, &entry);
-        Ok(found.files)
+        match found.documents.choose(name) {
+            Ok(entry) => self.fill(said, &entry),
+            Err(message) => {
+                self.report.error(place, message);
+                return None;
+            }
+        }
+        Some(found.files)
     }
 
     /// What stands in cloud.conf goes before what stands in `clouds.yaml`. An id and a name for one thing are one
@@ -194,69 +174,18 @@ impl Draft<'_> {
         said.application_credential_secret =
             said.application_credential_secret.take().or(auth.application_credential_secret.secret());
         self.verify = entry.verify;
-        if !self.places.has("os-endpoint-type")
+        if !said.places.has("os-endpoint-type")
             && let Some(interface) = entry.interface()
         {
             match interface.trim_end_matches("URL") {
                 "public" => said.endpoint_type = EndpointType::Public,
                 "internal" => said.endpoint_type = EndpointType::Internal,
                 "admin" => said.endpoint_type = EndpointType::Admin,
-                _ => self.warn(
-                    "cloud",
-                    "clouds.yaml: interface is neither public, internal nor admin, public is used".to_owned(),
+                _ => self.report.warn(
+                    said.places.of("cloud"),
+                    "clouds.yaml: interface is neither public, internal nor admin, public is used",
                 ),
             }
         }
-    }
-
-    fn warn(&mut self, key: &str, message: String) {
-        let file = self.places.file.as_str().into();
-        self.warnings.push(Warning { file, line: self.places.line(key), message });
-    }
-}
-
-/// Where the keys stand that messages are about.
-struct Places {
-    file: String,
-    lines: BTreeMap<&'static str, u32>,
-}
-
-/// Keys that messages are about.
-const PLACED: [&str; 13] = [
-    "application-credential-secret",
-    "auth-url",
-    "cert-file",
-    "cloud",
-    "clouds-file",
-    "domain-id",
-    "os-endpoint-type",
-    "tenant-domain-id",
-    "tls-insecure",
-    "trust-id",
-    "use-clouds",
-    "user-domain-id",
-    "user-id",
-];
-
-impl Places {
-    fn of(file: &str, section: &Section) -> Self {
-        let place = |key| Some((key, section.position(key)?.0));
-        Self { file: file.to_owned(), lines: PLACED.into_iter().filter_map(place).collect() }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        self.lines.contains_key(key)
-    }
-
-    fn line(&self, key: &str) -> u32 {
-        self.lines.get(key).copied().unwrap_or(0)
-    }
-
-    fn error(&self, key: &str, message: String) -> Error {
-        let place = match self.line(key) {
-            0 => self.file.clone(),
-            line => format!("{}:{line}", self.file),
-        };
-        Error::Setting { place, message }
     }
 }

@@ -21,7 +21,7 @@ mod tests;
 mod tls;
 
 pub use clouds::Documents;
-pub use global::{Error, Login};
+pub use global::Login;
 pub use reload::{Outcome, ReadError, Reloader, Settings};
 pub use search::Surroundings;
 pub use tls::{ClientCertificateFiles, TlsFiles, Unreadable};

@@ -3,7 +3,8 @@
 mod clouds;
 mod reload;
 
-use host::gcfg::File;
+use host::cloud_conf::{Program, Sections};
+use host::gcfg::{File, Report};
 use openstack::{Credentials, Domain, Interface, Project, Scope, User};
 use secrecy::ExposeSecret as _;
 
@@ -12,12 +13,12 @@ use super::*;
 /// A login from these lines of `[Global]`, and the warnings.
 fn read(lines: &[&str], surroundings: &Surroundings) -> Result<(Login, Vec<String>), String> {
     let text = format!("[Global]\n{}\n", lines.join("\n"));
-    let mut section = File::parse("cloud.conf", &text).unwrap().take_section("Global");
-    let mut warnings = Vec::new();
-    let login = Login::read("cloud.conf", &mut section, surroundings, &mut warnings)
-        .map_err(|error| error.to_string())?;
-    warnings.extend(section.finish());
-    Ok((login, warnings.iter().map(ToString::to_string).collect()))
+    let mut report = Report::default();
+    let file = File::parse("cloud.conf", &text, &mut report);
+    let global = Sections::read(file, Program::CloudController, &mut report).take_global();
+    let login = Login::read(global, surroundings, &mut report);
+    let warnings = report.into_result().map_err(|faults| faults.to_string())?;
+    Ok((login.unwrap(), warnings.iter().map(ToString::to_string).collect()))
 }
 
 /// The same with an address of Keystone, and without clouds.yaml anywhere.
@@ -62,11 +63,11 @@ fn scopes_and_domains() {
     assert_eq!(scope(&[]), Ok(Scope::Unscoped));
     assert_eq!(
         scope(&["tenant-name = n"]).unwrap_err(),
-        "cloud.conf:2: [Global] names the project by tenant-name and needs its domain: tenant-domain-name or domain-name"
+        "cloud.conf:2:1: [Global] names the project by tenant-name and needs its domain: tenant-domain-name or domain-name"
     );
     assert_eq!(
         global(&["username = u", "password = p", "domain-id = d"]).unwrap_err(),
-        "cloud.conf:2: [Global] names the user by username and needs its domain: user-domain-name or domain-name",
+        "cloud.conf:2:1: [Global] names the user by username and needs its domain: user-domain-name or domain-name",
         "a general domain without a project is the scope"
     );
 }
@@ -91,15 +92,15 @@ fn contradictions_are_refused_as_by_go() {
     for (lines, expected) in [
         (
             &["user-id = i", "username = u", "password = p"][..],
-            "cloud.conf:3: [Global] has both username and user-id",
+            "cloud.conf:3:1: [Global] has both username and user-id",
         ),
         (
             &["username = u", "password = p", "tenant-id = t", "domain-id = a", "domain-name = b"],
-            "cloud.conf:6: [Global] has both domain-id and domain-name",
+            "cloud.conf:6:1: [Global] has both domain-id and domain-name",
         ),
         (
             &["username = u", "password = p", "tenant-id = t", "user-domain-id = a", "user-domain-name = b"],
-            "cloud.conf:6: [Global] has both user-domain-id and user-domain-name",
+            "cloud.conf:6:1: [Global] has both user-domain-id and user-domain-name",
         ),
         (
             &[
@@ -109,13 +110,13 @@ fn contradictions_are_refused_as_by_go() {
                 "tenant-domain-id = a",
                 "tenant-domain-name = b",
             ],
-            "cloud.conf:6: [Global] has both tenant-domain-id and tenant-domain-name",
+            "cloud.conf:6:1: [Global] has both tenant-domain-id and tenant-domain-name",
         ),
         (
             &["application-credential-id = i", "application-credential-secret = s", "trust-id = t"],
-            "cloud.conf:5: [Global] has a trust and an application credential, which Keystone does not combine",
+            "cloud.conf:5:1: [Global] has a trust and an application credential, which Keystone does not combine",
         ),
-        (&["application-credential-id = i"], "cloud.conf: [Global] needs application-credential-secret"),
+        (&["application-credential-id = i"], "cloud.conf:1:1: [Global] needs application-credential-secret"),
     ] {
         assert_eq!(global(lines).unwrap_err(), expected);
     }
@@ -191,14 +192,14 @@ fn a_trust_is_the_scope_and_the_trustee_the_user() {
 #[test]
 fn incomplete_logins_say_what_is_missing() {
     let nothing = read(&[], &Surroundings::default()).unwrap_err();
-    assert_eq!(nothing, "cloud.conf: [Global] needs auth-url, the address of Keystone");
+    assert_eq!(nothing, "cloud.conf:1:1: [Global] needs auth-url, the address of Keystone");
     assert_eq!(
         global(&["username = u"]).unwrap_err(),
-        "cloud.conf:2: [Global] needs credentials: a password with username or user-id, an application credential, or a token"
+        "cloud.conf:2:1: [Global] needs credentials: a password with username or user-id, an application credential, or a token"
     );
     assert_eq!(
         global(&["password = p"]).unwrap_err(),
-        "cloud.conf:2: [Global] has a secret but neither username nor user-id"
+        "cloud.conf:2:1: [Global] has a secret but neither username nor user-id"
     );
 }
 
@@ -230,8 +231,8 @@ fn endpoints_and_tls() {
     assert_eq!(
         warnings,
         [
-            "cloud.conf:4: tls-insecure: certificates are checked; only the word `true` turns that off",
-            "cloud.conf:5: cert-file and key-file: one without the other has no effect",
+            "cloud.conf:4:1: tls-insecure: certificates are checked; only the word `true` turns that off",
+            "cloud.conf:5:1: cert-file and key-file: one without the other has no effect",
         ]
     );
 }

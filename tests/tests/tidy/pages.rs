@@ -90,44 +90,6 @@ fn every_annotation_is_on_its_page_and_no_other() {
 }
 
 #[test]
-fn every_cloud_conf_key_is_on_its_page_and_no_other() {
-    // Words between quotes that look like keys and are not: values and parts of messages.
-    let values = [
-        "",
-        "true",
-        "false",
-        "public",
-        "internal",
-        "admin",
-        "amphora",
-        "amphorav2",
-        "octavia",
-        "ovn",
-        "f5",
-        "v2",
-        "nip",
-        "upstream",
-        "recommended",
-    ];
-    let is_key = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_lowercase())
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-            && !values.contains(&text)
-    };
-    let code = ["crates/host/src/cloud_conf.rs", "cloud-controller/src/config/read.rs"].map(read);
-    let in_code: BTreeSet<String> = code
-        .iter()
-        .flat_map(|code| literals(code.split("#[cfg(test)]").next().unwrap_or(code)))
-        .filter(|text| is_key(text))
-        .map(str::to_owned)
-        .collect();
-    let on_page = rows(&read("docs/reference/cloud-conf.md"));
-    assert!(in_code.len() > 40, "found only {in_code:?}");
-    assert_none("keys that docs/reference/cloud-conf.md lacks", in_code.difference(&on_page).cloned());
-    assert_none("keys that only the page knows", on_page.difference(&in_code).cloned());
-}
-
-#[test]
 fn every_test_that_the_parity_page_names_exists() {
     let page = read("docs/reference/parity.md");
     let all = all_rust();

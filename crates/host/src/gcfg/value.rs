@@ -4,64 +4,152 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// A type that a key can have. Messages never repeat the text.
+/// Why a text is no value of a type. Messages never repeat the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invalid {
+    /// Go does not start with it either.
+    Fatal(String),
+    /// Go takes it: we go on without.
+    Ignored(String),
+}
+
+impl Invalid {
+    /// Something that Go does not start with.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        Self::Fatal(message.into())
+    }
+}
+
+/// A type that a key can have.
 pub trait Value: Sized {
+    /// The type's name on the reference page.
+    const KIND: &'static str;
+
     /// Reads the text after `=`; `None` where the key stands alone.
     ///
     /// # Errors
     /// What was expected instead.
-    fn parse(text: Option<&str>) -> Result<Self, String>;
-}
+    fn parse(text: Option<&str>) -> Result<Self, Invalid>;
 
-fn given(text: Option<&str>) -> Result<&str, String> {
-    text.ok_or_else(|| "a value is missing".to_owned())
-}
+    /// The value as one would write it; empty for none. Secrets do not show.
+    fn show(&self) -> String;
 
-impl Value for String {
-    fn parse(text: Option<&str>) -> Result<Self, String> {
-        given(text).map(str::to_owned)
+    /// Reads one more occurrence of the key after those that gave `before`.
+    ///
+    /// # Errors
+    /// As [`Value::parse`].
+    fn add(before: Option<&Self>, text: Option<&str>) -> Result<Self, Invalid> {
+        let _ = before;
+        Self::parse(text)
     }
 }
 
-impl Value for SecretString {
-    fn parse(text: Option<&str>) -> Result<Self, String> {
-        given(text).map(Self::from)
+fn given(text: Option<&str>) -> Result<&str, Invalid> {
+    text.ok_or_else(|| Invalid::fatal("a value is missing: write `= value` after it"))
+}
+
+impl Value for String {
+    const KIND: &'static str = "text";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        given(text).map(str::to_owned)
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+/// An empty text counts as none.
+impl Value for Option<String> {
+    const KIND: &'static str = "text";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        given(text).map(|text| (!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.clone().unwrap_or_default()
+    }
+}
+
+/// An empty text counts as none.
+impl Value for Option<SecretString> {
+    const KIND: &'static str = "secret";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        given(text).map(|text| (!text.is_empty()).then(|| SecretString::from(text)))
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, |_| "(secret)".to_owned())
+    }
+}
+
+/// Each occurrence adds to the list, the key alone empties it.
+impl Value for Vec<String> {
+    const KIND: &'static str = "text, repeatable";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        Self::add(None, text)
+    }
+
+    fn show(&self) -> String {
+        self.join(", ")
+    }
+
+    fn add(before: Option<&Self>, text: Option<&str>) -> Result<Self, Invalid> {
+        let before = before.into_iter().flatten().cloned();
+        Ok(text.map_or_else(Self::new, |text| before.chain([text.to_owned()]).collect()))
     }
 }
 
 impl Value for bool {
-    fn parse(text: Option<&str>) -> Result<Self, String> {
+    const KIND: &'static str = "boolean";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
         // A bare key means true.
         match text.unwrap_or("true").to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" | "1" => Ok(true),
             "false" | "no" | "off" | "0" => Ok(false),
-            _ => Err("expected true, yes, on or 1, or false, no, off or 0".to_owned()),
+            _ => Err(Invalid::fatal("expected true, yes, on or 1, or false, no, off or 0")),
         }
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
     }
 }
 
 impl Value for Duration {
-    fn parse(text: Option<&str>) -> Result<Self, String> {
-        let text = given(text)?;
-        match crate::duration::parse(text) {
-            Ok(duration) => Ok(duration),
-            Err(crate::duration::Error::NoUnit) => {
-                Err("a duration needs a unit, as in 5s or 1m30s".to_owned())
-            }
-            Err(error) => Err(format!("expected a duration as in 5s or 1m30s: {error}")),
+    const KIND: &'static str = "duration";
+
+    fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+        use crate::duration::Error;
+        crate::duration::parse(given(text)?).map_err(|error| match error {
+            Error::NoUnit => Invalid::fatal("a duration needs a unit, as in 5s or 1m30s"),
+            Error::Negative => Invalid::Ignored("a duration below zero makes no sense here".to_owned()),
+            error => Invalid::Fatal(format!("expected a duration as in 5s or 1m30s: {error}")),
+        })
+    }
+
+    fn show(&self) -> String {
+        match (self.as_secs(), self.subsec_nanos()) {
+            (seconds, 0) => format!("{seconds}s"),
+            _ => format!("{}ms", self.as_secs_f64() * 1000.0),
         }
     }
 }
 
-/// Decimal, or hexadecimal after `0x`; a leading zero means nothing.
-fn integer(text: Option<&str>) -> Result<i128, String> {
-    let expected = || "expected a whole number, decimal or hexadecimal with 0x".to_owned();
+/// Decimal, or hexadecimal after a small `0x`; a leading zero means nothing.
+fn integer(text: Option<&str>) -> Result<i128, Invalid> {
+    let expected = || Invalid::fatal("expected a whole number, decimal or hexadecimal with 0x");
     let text = given(text)?.trim();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let hexadecimal = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X"));
+    let hexadecimal = digits.strip_prefix("0x");
     let (digits, radix) = hexadecimal.map_or((digits, 10), |digits| (digits, 16));
     if !digits.chars().all(|c| c.is_digit(radix)) {
         return Err(expected());
@@ -73,13 +161,23 @@ fn integer(text: Option<&str>) -> Result<i128, String> {
 macro_rules! whole_numbers {
     ($($type:ty),*) => {$(
         impl Value for $type {
-            fn parse(text: Option<&str>) -> Result<Self, String> {
-                Self::try_from(integer(text)?).map_err(|_| format!("expected a number from {} to {}", Self::MIN, Self::MAX))
+            const KIND: &'static str = "number";
+
+            fn parse(text: Option<&str>) -> Result<Self, Invalid> {
+                let number = integer(text)?;
+                // Go reads no plus before a number that cannot be negative.
+                let plus = Self::MIN == 0 && text.is_some_and(|text| text.trim_start().starts_with('+'));
+                Self::try_from(if plus { -1 } else { number })
+                    .map_err(|_| Invalid::Fatal(format!("expected a number from {} to {}", Self::MIN, Self::MAX)))
+            }
+
+            fn show(&self) -> String {
+                self.to_string()
             }
         }
     )*};
 }
-whole_numbers!(i32, i64, u8, u16, u32, u64);
+whole_numbers!(i64, u64);
 
 #[cfg(test)]
 mod tests {
@@ -112,25 +210,46 @@ mod tests {
         {
             assert_eq!(i64::parse(Some(text)), Ok(expected), "{text:?}");
         }
-        for text in
-            [None, Some(""), Some("5s"), Some("0x"), Some("1.5"), Some("--5"), Some("1_000"), Some("+-1")]
-        {
+        for text in [
+            None,
+            Some(""),
+            Some("5s"),
+            Some("0x"),
+            Some("1.5"),
+            Some("--5"),
+            Some("1_000"),
+            Some("+-1"),
+            Some("0X1"),
+        ] {
             assert!(i64::parse(text).is_err(), "{text:?}");
         }
-        assert_eq!(u8::parse(Some("-1")).unwrap_err(), "expected a number from 0 to 255");
-        assert_eq!(u8::parse(Some("256")).unwrap_err(), "expected a number from 0 to 255");
+        let range = Invalid::fatal("expected a number from 0 to 18446744073709551615");
+        assert_eq!(u64::parse(Some("-1")), Err(range));
     }
 
     #[test]
     fn durations_need_a_unit() {
         assert_eq!(Duration::parse(Some("1m30s")), Ok(Duration::from_secs(90)));
-        assert_eq!(Duration::parse(Some("5")).unwrap_err(), "a duration needs a unit, as in 5s or 1m30s");
+        let fatal = Invalid::fatal("a duration needs a unit, as in 5s or 1m30s");
+        assert_eq!(Duration::parse(Some("5")), Err(fatal));
+        assert!(matches!(Duration::parse(Some("-5s")), Err(Invalid::Ignored(_))), "Go takes it");
         assert!(Duration::parse(Some("")).is_err() && Duration::parse(None).is_err());
+    }
+
+    #[test]
+    fn what_is_shown_reads_back() {
+        for duration in [Duration::from_secs(90), Duration::from_millis(1500), Duration::ZERO] {
+            assert_eq!(Duration::parse(Some(&duration.show())), Ok(duration));
+        }
+        assert_eq!(bool::parse(Some(&true.show())), Ok(true));
+        assert_eq!(i64::parse(Some(&(-7_i64).show())), Ok(-7));
+        assert_eq!(Some(SecretString::from("hush")).show(), "(secret)");
     }
 
     #[test]
     fn strings_may_be_empty_but_not_missing() {
         assert_eq!(String::parse(Some("")), Ok(String::new()));
-        assert!(String::parse(None).is_err());
+        assert_eq!(<Option<String>>::parse(Some("")), Ok(None));
+        assert!(String::parse(None).is_err() && <Option<String>>::parse(None).is_err());
     }
 }

@@ -119,7 +119,7 @@ fn the_first_place_that_has_the_file_counts() {
     let conf = files.write("conf.yaml", &with("conf"));
     let mut surroundings = files.surroundings();
     let nothing = read(&["use-clouds = true"], &surroundings).unwrap_err();
-    assert!(nothing.starts_with("cloud.conf:2: there is no clouds.yaml: looked for "), "{nothing}");
+    assert!(nothing.starts_with("cloud.conf:2:1: there is no clouds.yaml: looked for "), "{nothing}");
     for part in
         ["etc/clouds.yml", "etc/clouds.yaml", "home/clouds.yaml", "work/clouds.yml", "work/clouds.yaml"]
     {
@@ -156,18 +156,18 @@ fn one_entry_is_chosen() {
     assert_eq!(url(&["cloud = b"], &surroundings).unwrap(), "B");
     assert_eq!(
         url(&[], &surroundings).unwrap_err(),
-        "cloud.conf:2: clouds.yaml has several clouds, `cloud` must name one: \"a\", \"b\""
+        "cloud.conf:2:1: clouds.yaml has several clouds, `cloud` must name one: \"a\", \"b\""
     );
     assert_eq!(
         url(&["cloud = c"], &surroundings).unwrap_err(),
-        "cloud.conf:2: there is no cloud \"c\" in clouds.yaml, which has \"a\", \"b\""
+        "cloud.conf:2:1: there is no cloud \"c\" in clouds.yaml, which has \"a\", \"b\""
     );
     surroundings.cloud = Some("a".to_owned());
     assert_eq!(url(&[], &surroundings).unwrap(), "A");
     assert_eq!(url(&["cloud = b"], &surroundings).unwrap(), "B");
     surroundings.cloud = None;
     files.write("etc/clouds.yaml", "clouds: {}");
-    assert_eq!(url(&[], &surroundings).unwrap_err(), "cloud.conf:2: there is no cloud in clouds.yaml");
+    assert_eq!(url(&[], &surroundings).unwrap_err(), "cloud.conf:2:1: there is no cloud in clouds.yaml");
     files.write("etc/secure.yaml", "clouds: {only: {auth: {auth_url: S, token: t}}}");
     assert_eq!(url(&[], &surroundings).unwrap(), "S");
 }
@@ -244,7 +244,7 @@ fn mistakes_are_told_by_place_and_secrets_never() {
             files.write("etc/clouds.yaml", ONE);
             let path = files.write(file, text);
             let error = read(&["use-clouds = true"], &files.surroundings()).unwrap_err();
-            assert!(error.starts_with(&format!("cloud.conf:2: {}{place}", path.display())), "{error}");
+            assert!(error.starts_with(&format!("cloud.conf:2:1: {}{place}", path.display())), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
             fs::remove_file(path).unwrap();
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use host::cloud_conf::{Program, Sections};
+use host::gcfg::{File, Report};
 use openstack::transport::TlsOptions;
 use openstack::{Session, Transport, TransportError};
 use serde_json::json;
@@ -57,8 +59,12 @@ struct World {
 }
 
 fn settings(path: &Path, surroundings: &Surroundings) -> Result<Settings, ReadError> {
-    let mut section = File::read(path)?.take_section("Global");
-    let login = Login::read("cloud.conf", &mut section, surroundings, &mut Vec::new())?;
+    let mut report = Report::default();
+    let file = File::read(path, &mut report)?;
+    let global = Sections::read(file, Program::CloudController, &mut report).take_global();
+    let login = Login::read(global, surroundings, &mut report);
+    report.into_result()?;
+    let login = login.ok_or("no login")?;
     let session = login.session(Duration::from_secs(60), String::new());
     Ok(Settings { login, session, others_changed: false })
 }
