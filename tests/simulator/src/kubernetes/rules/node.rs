@@ -65,7 +65,8 @@ fn fill(node: &mut Value) {
             status["nodeInfo"][key] = json!("");
         }
     }
-    for condition in status["conditions"].as_array_mut().into_iter().flatten() {
+    // Not by index, which would put a null where nothing is.
+    for condition in status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten() {
         let Some(condition) = condition.as_object_mut() else { continue };
         for time in ["lastHeartbeatTime", "lastTransitionTime"] {
             condition.entry(time).or_insert(Value::Null);

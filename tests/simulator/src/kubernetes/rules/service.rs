@@ -147,7 +147,7 @@ fn default(service: &mut Value) {
         if spec["sessionAffinity"] == "ClientIP" && spec["sessionAffinityConfig"].is_null() {
             spec["sessionAffinityConfig"] = json!({"clientIP": {"timeoutSeconds": 10800}});
         }
-        for port in spec["ports"].as_array_mut().into_iter().flatten() {
+        for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
             or(port, "protocol", json!("TCP"));
             let own = port["port"].clone();
             or(port, "targetPort", own);

@@ -240,3 +240,11 @@ async fn values_of_a_wrong_type_and_other_media_are_refused() {
     assert_eq!(client.post(NODES, json!({"kind": "Service", "metadata": {"name": "x"}})).await.0, 400);
     assert_eq!(client.put(&path, &node("n2")).await.0, 400);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_has_set_is_missing_and_not_null() {
+    let client = Client::new();
+    client.server.create("/api/v1/nodes", &json!({"metadata": {"name": "n1"}}));
+    client.server.change_status("/api/v1/nodes/n1", &json!({"status": {"nodeInfo": {"osImage": "x"}}}));
+    assert_eq!(client.server.get("/api/v1/nodes/n1")["status"].get("conditions"), None);
+}
