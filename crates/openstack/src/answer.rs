@@ -3,9 +3,10 @@
 //! | service | body |
 //! |---|---|
 //! | Keystone | `{"error": {"code": 401, "title": …, "message": …}}`, also sent by the others' token check |
-//! | Nova | `{"itemNotFound": {"code": 404, "message": …}}` |
+//! | Nova, Cinder, Manila | `{"itemNotFound": {"code": 404, "message": …}}` |
 //! | Neutron | `{"NeutronError": {"type": "OverQuota", "message": …, "detail": …}}` |
 //! | Octavia | `{"faultcode": "Client", "faultstring": …, "debuginfo": …}` |
+//! | Barbican | `{"code": 404, "title": "Not Found", "description": …}` |
 //!
 //! A body of another form is a proxy's, or of a host that is no OpenStack at all: it is never quoted.
 
@@ -17,40 +18,60 @@ use serde_json::{Map, Value};
 use crate::catalog::ServiceType;
 use crate::error::Fault;
 use crate::text::printable;
+use crate::versions::{Microversion, Range};
 
 /// Largest body that is taken for an error's, in bytes.
 const LARGEST_ERROR: usize = 1 << 18;
 
+/// The forms of error bodies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Form {
+    Keystone,
+    /// Nova, and the services that began as parts of it.
+    Nova,
+    Neutron,
+    Octavia,
+    Barbican,
+}
+
+impl Form {
+    /// The form that a service's own errors have.
+    fn of(service: ServiceType) -> Self {
+        match service {
+            ServiceType::Identity => Self::Keystone,
+            ServiceType::Compute | ServiceType::BlockStorage | ServiceType::SharedFileSystem => Self::Nova,
+            ServiceType::Network => Self::Neutron,
+            ServiceType::LoadBalancer => Self::Octavia,
+            ServiceType::KeyManager => Self::Barbican,
+        }
+    }
+}
+
 /// An error body that was understood.
 #[derive(Debug, PartialEq)]
 struct Said {
-    /// Whose form it has; `None` is Keystone's.
-    by: Option<ServiceType>,
+    by: Form,
     /// Neutron's error type, else empty.
     kind: String,
     message: String,
 }
 
-/// What the answer of `service` (`None` for Keystone) means.
-pub(crate) fn fault(
-    service: Option<ServiceType>,
-    status: StatusCode,
-    after: Option<Duration>,
-    body: &[u8],
-) -> Fault {
+/// What the answer of `service` means.
+pub(crate) fn fault(service: ServiceType, status: StatusCode, after: Option<Duration>, body: &[u8]) -> Fault {
     let said = read(status, body);
     let message = said.as_ref().map_or_else(|| format!("status {}", status.as_u16()), Said::text);
     match status.as_u16() {
         401 => Fault::Unauthorized(message),
-        // Nova and Octavia answer 403 for a full quota, too.
+        // Nova, Octavia and Manila answer 403 for a full quota, too.
         403 if message.to_ascii_lowercase().contains("quota") => Fault::Quota(message),
         403 => Fault::Forbidden(message),
         // That an object is gone is believed only if the service itself says so: nodes are deleted on that word.
-        404 if said.as_ref().is_some_and(|said| said.by == service) => Fault::NotFound,
+        404 if said.as_ref().is_some_and(|said| said.by == Form::of(service)) => Fault::NotFound,
         404 => Fault::Unavailable("status 404 from something that is not the service".into()),
         409 => conflict(said, message),
         412 => Fault::Conflict(message),
-        413 if after.is_none() => Fault::Quota(message),
+        // Cinder and Manila name the time 0 when a quota is full.
+        413 if after.is_none_or(|after| after.is_zero()) => Fault::Quota(message),
         413 | 429 => Fault::TooMany { after },
         // A provider driver that does not support a feature.
         501 => Fault::Invalid(message),
@@ -68,6 +89,18 @@ pub(crate) struct Remark(String);
 /// What the service says besides that something does not exist: in a create it is something that we named.
 pub(crate) fn remark(status: StatusCode, body: &[u8]) -> Option<Remark> {
     read(status, body).map(|said| Remark(said.text()))
+}
+
+/// The microversions that a service takes, which Nova, Cinder and Manila say when they refuse one (406).
+pub(crate) fn microversions(status: StatusCode, body: &[u8]) -> Option<Range> {
+    let said = read(status, body)?;
+    let after = |words: &str| {
+        let rest = said.message.split_once(words)?.1;
+        let number = rest.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?;
+        number.trim_end_matches('.').parse::<Microversion>().ok()
+    };
+    let (least, most) = (after("inimum is ")?, after("aximum is ")?);
+    (least <= most).then_some(Range { least, most })
 }
 
 /// The id under which the service's logs know the request.
@@ -99,7 +132,7 @@ fn conflict(said: Option<Said>, message: String) -> Fault {
     let Some(said) = said else { return Fault::Conflict(message) };
     match said.by {
         // Neutron answers 409 for a full quota too; only the type tells it from a conflict.
-        Some(ServiceType::Network) => {
+        Form::Neutron => {
             let kind = said.kind.as_str();
             let ends = |ends: &[&str]| ends.iter().any(|end| kind.ends_with(end));
             if kind == "OverQuota" {
@@ -113,7 +146,7 @@ fn conflict(said: Option<Said>, message: String) -> Fault {
             }
         }
         // Octavia has no types; these are the texts of its exceptions since Train.
-        Some(ServiceType::LoadBalancer) => {
+        Form::Octavia => {
             let text = message.to_ascii_lowercase();
             let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
             if has(&["immutable", "invalid state"]) {
@@ -128,7 +161,7 @@ fn conflict(said: Option<Said>, message: String) -> Fault {
                 Fault::Conflict(message)
             }
         }
-        Some(ServiceType::Compute) | None => Fault::Conflict(message),
+        Form::Keystone | Form::Nova | Form::Barbican => Fault::Conflict(message),
     }
 }
 
@@ -145,18 +178,23 @@ fn read(status: StatusCode, body: &[u8]) -> Option<Said> {
             Value::Object(error) => (text(error, "type").unwrap_or_default(), text(error, "message")?),
             _ => return None,
         };
-        return Some(Said { by: Some(ServiceType::Network), kind, message });
+        return Some(Said { by: Form::Neutron, kind, message });
     }
     if body.contains_key("faultcode") {
         let message = text(&body, "faultstring")?;
-        return Some(Said { by: Some(ServiceType::LoadBalancer), kind: String::new(), message });
+        return Some(Said { by: Form::Octavia, kind: String::new(), message });
+    }
+    let is_status = |code: &Value| code.as_u64() == Some(u64::from(status.as_u16()));
+    if body.len() == 3 && body.get("code").is_some_and(is_status) && body.contains_key("title") {
+        let message = text(&body, "description")?;
+        return Some(Said { by: Form::Barbican, kind: String::new(), message });
     }
     // Both remaining forms are one object with the status and a message in it.
     let (key, Value::Object(error)) = body.iter().next().filter(|_| body.len() == 1)? else { return None };
-    if error.get("code")?.as_u64()? != u64::from(status.as_u16()) {
+    if !is_status(error.get("code")?) {
         return None;
     }
-    let by = (key != "error").then_some(ServiceType::Compute);
+    let by = if key == "error" { Form::Keystone } else { Form::Nova };
     Some(Said { by, kind: String::new(), message: text(error, "message")? })
 }
 
@@ -173,10 +211,10 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ServiceType::{Compute, LoadBalancer, Network};
+    use ServiceType::{BlockStorage, Compute, Identity, KeyManager, LoadBalancer, Network, SharedFileSystem};
 
     fn fault_of(service: ServiceType, status: u16, body: &str) -> Fault {
-        fault(Some(service), StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
+        fault(service, StatusCode::from_u16(status).unwrap(), None, body.as_bytes())
     }
 
     fn octavia(status: u16, text: &str) -> Fault {
@@ -240,6 +278,51 @@ mod tests {
     }
 
     #[test]
+    fn volumes_shares_secrets_and_projects_have_errors_too() {
+        let gone = r#"{"itemNotFound": {"code": 404, "message": "Volume x could not be found."}}"#;
+        for service in [BlockStorage, SharedFileSystem] {
+            assert_eq!(fault_of(service, 404, gone), Fault::NotFound);
+            let text = "VolumeLimitExceeded: Maximum number of volumes allowed (10) exceeded";
+            let body = format!(r#"{{"overLimit": {{"code": 413, "message": "{text}", "retryAfter": "0"}}}}"#);
+            for after in [None, Some(Duration::ZERO)] {
+                let full = fault(service, StatusCode::PAYLOAD_TOO_LARGE, after, body.as_bytes());
+                assert_eq!(full, Fault::Quota(text.into()));
+            }
+        }
+        let extend = r#"{"forbidden": {"code": 403, "message": "Requested share exceeds allowed project/user or share type gigabytes quota."}}"#;
+        assert!(matches!(fault_of(SharedFileSystem, 403, extend), Fault::Quota(_)));
+        let secret = r#"{"code": 404, "title": "Not Found", "description": "Not Found. Sorry but your secret is in another castle."}"#;
+        assert_eq!(fault_of(KeyManager, 404, secret), Fault::NotFound);
+        let forbidden =
+            r#"{"code": 403, "title": "Forbidden", "description": "Secret retrieval attempt not allowed"}"#;
+        assert_eq!(
+            fault_of(KeyManager, 403, forbidden),
+            Fault::Forbidden("Secret retrieval attempt not allowed".into())
+        );
+        let project =
+            r#"{"error": {"code": 404, "message": "Could not find project: x.", "title": "Not Found"}}"#;
+        assert_eq!(fault_of(Identity, 404, project), Fault::NotFound);
+        assert!(
+            matches!(fault_of(KeyManager, 404, project), Fault::Unavailable(_)),
+            "that is not Barbican's own"
+        );
+    }
+
+    #[test]
+    fn a_refused_microversion_tells_the_range() {
+        let range = |text: &str| {
+            let body = format!(r#"{{"computeFault": {{"code": 406, "message": "{text}"}}}}"#);
+            microversions(StatusCode::NOT_ACCEPTABLE, body.as_bytes())
+        };
+        let said =
+            range("Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.96.").unwrap();
+        assert_eq!((said.least.to_string(), said.most.to_string()), ("2.1".into(), "2.96".into()));
+        for odd in ["Minimum is 2.5 and maximum is 2.1.", "Minimum is x", "maximum is 2.1", ""] {
+            assert_eq!(range(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn only_the_services_own_404_means_gone() {
         for body in [
             "",
@@ -294,9 +377,9 @@ mod tests {
     #[test]
     fn rate_limits_carry_their_time() {
         let after = Some(Duration::from_secs(3));
-        let many = fault(Some(Compute), StatusCode::TOO_MANY_REQUESTS, after, b"slow down");
+        let many = fault(Compute, StatusCode::TOO_MANY_REQUESTS, after, b"slow down");
         assert_eq!(many, Fault::TooMany { after });
-        let over = fault(Some(Compute), StatusCode::PAYLOAD_TOO_LARGE, after, b"");
+        let over = fault(Compute, StatusCode::PAYLOAD_TOO_LARGE, after, b"");
         assert_eq!(over, Fault::TooMany { after });
     }
 }

@@ -5,40 +5,113 @@ use std::fmt;
 use serde::Deserialize;
 use url::Url;
 
+use crate::versions::Microversion;
+
 /// A service that this crate calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ServiceType {
+    /// Keystone.
+    Identity,
     /// Nova.
     Compute,
     /// Neutron.
     Network,
     /// Octavia.
     LoadBalancer,
+    /// Cinder.
+    BlockStorage,
+    /// Manila.
+    SharedFileSystem,
+    /// Barbican.
+    KeyManager,
 }
 
 impl ServiceType {
-    pub(crate) const ALL: [Self; 3] = [Self::Compute, Self::Network, Self::LoadBalancer];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Compute,
+        Self::Network,
+        Self::LoadBalancer,
+        Self::BlockStorage,
+        Self::SharedFileSystem,
+        Self::KeyManager,
+    ];
 
     /// The type's name in the service types authority.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Identity => "identity",
             Self::Compute => "compute",
             Self::Network => "network",
             Self::LoadBalancer => "load-balancer",
+            Self::BlockStorage => "block-storage",
+            Self::SharedFileSystem => "shared-file-system",
+            Self::KeyManager => "key-manager",
+        }
+    }
+
+    /// Other names in catalogues, without version; see <https://service-types.openstack.org/>.
+    fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::LoadBalancer => &["loadbalancer", "octavia"],
+            Self::BlockStorage => &["volume", "block-store"],
+            Self::SharedFileSystem => &["share"],
+            _ => &[],
+        }
+    }
+
+    /// The version of the API that we speak, as it stands in paths, and the part of it that tells.
+    pub(crate) fn version(self) -> &'static str {
+        match self {
+            Self::Identity | Self::BlockStorage => "v3",
+            Self::Compute => "v2.1",
+            Self::Network | Self::LoadBalancer => "v2.0",
+            Self::SharedFileSystem => "v2",
+            Self::KeyManager => "v1",
+        }
+    }
+
+    /// The header that asks for a microversion, and its value; `None` for services without.
+    pub(crate) fn microversion(self, version: Microversion) -> Option<(&'static str, String)> {
+        match self {
+            Self::Compute => Some(("openstack-api-version", format!("compute {version}"))),
+            // Cinder answers to its old name only.
+            Self::BlockStorage => Some(("openstack-api-version", format!("volume {version}"))),
+            Self::SharedFileSystem => Some(("x-openstack-manila-api-version", version.to_string())),
+            Self::KeyManager => Some(("openstack-api-version", format!("key-manager {version}"))),
+            Self::Identity | Self::Network | Self::LoadBalancer => None,
         }
     }
 
     /// Whether a catalogue entry of type `entry` is this service.
     ///
-    /// Besides the official name, old catalogues write underscores and version suffixes (`computev21`).
+    /// Besides the official name, old catalogues write underscores and version suffixes (`computev21`, `volumev3`).
+    /// The old versions of Cinder's and Manila's APIs have entries of their own, which are other services to us.
     fn is(self, entry: &str) -> bool {
         let entry = entry.replace('_', "-").to_ascii_lowercase();
-        let name = self.name();
-        entry == name
-            || (self == Self::LoadBalancer && (entry == "loadbalancer" || entry == "octavia"))
-            || entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('v')).is_some_and(|version| {
-                !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-            })
+        let names = [self.name()].into_iter().chain(self.aliases().iter().copied());
+        names.into_iter().filter_map(|name| entry.strip_prefix(name)).any(|rest| {
+            let version = rest.strip_prefix('v').unwrap_or(rest);
+            match self {
+                Self::BlockStorage => matches!(rest, "" | "v3"),
+                Self::SharedFileSystem => matches!(rest, "" | "v2"),
+                _ => {
+                    rest.is_empty()
+                        || (version != rest
+                            && !version.is_empty()
+                            && version.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+                }
+            }
+        })
+    }
+
+    /// How well an entry of this type names the service: the official name first, one with our version next, so that
+    /// Manila's `sharev2` goes before its `share`, which is the old API.
+    fn rank(self, entry: &str) -> Option<u8> {
+        if entry == self.name() {
+            return Some(0);
+        }
+        self.is(entry).then(|| if entry.ends_with(self.version()) { 1 } else { 2 })
     }
 }
 
@@ -91,7 +164,8 @@ pub(crate) struct Endpoint {
 
 /// The first endpoint of `service` on `interface`; without a region the first of any region counts.
 ///
-/// Entries of the official type win over those of an alias.
+/// Entries of the official type win over those of an alias. Endpoints whose path names a version that we do not speak
+/// (`/v2/` of Cinder, `/v1/` of Manila) are not the service's.
 pub(crate) fn endpoint(
     catalogue: &[Entry],
     service: ServiceType,
@@ -104,31 +178,47 @@ pub(crate) fn endpoint(
                 endpoint.region.as_deref() == Some(wanted) || endpoint.region_id.as_deref() == Some(wanted)
             })
     };
-    let exact = catalogue.iter().filter(|entry| entry.kind == service.name());
-    let alias = catalogue.iter().filter(|entry| entry.kind != service.name() && service.is(&entry.kind));
+    let mut ranked: Vec<(u8, &Entry)> =
+        catalogue.iter().filter_map(|entry| Some((service.rank(&entry.kind)?, entry))).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
     let mut url =
-        exact.chain(alias).flat_map(|entry| &entry.endpoints).filter(fits).find_map(|endpoint| {
-            Url::parse(&endpoint.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))
+        ranked.iter().flat_map(|(_, entry)| &entry.endpoints).filter(fits).find_map(|endpoint| {
+            Url::parse(&endpoint.url).ok().filter(|url| {
+                matches!(url.scheme(), "http" | "https") && url.has_host() && speaks(service, url)
+            })
         })?;
     url.set_query(None);
     url.set_fragment(None);
     Some(base_path(service, &url))
 }
 
+/// Whether an endpoint can be of the API that we speak.
+fn speaks(service: ServiceType, url: &Url) -> bool {
+    let old = match service {
+        ServiceType::BlockStorage => ["v1", "v2"],
+        ServiceType::SharedFileSystem => ["v1", "v1.0"],
+        _ => return true,
+    };
+    !url.path().split('/').any(|segment| old.contains(&segment))
+}
+
 /// The URL under which the calls of a service lie, ending in a slash.
 ///
-/// Neutron and Octavia are versioned by us whatever the catalogue says; Nova's entry carries its version, and
-/// where it does not, the session asks for it.
+/// Keystone, Neutron, Octavia and Barbican have one version each, put into the path by us whatever the catalogue says;
+/// the entries of the others carry theirs, and where they do not, the session asks for it.
 fn base_path(service: ServiceType, endpoint: &Url) -> Url {
     let mut base = endpoint.clone();
     let path = endpoint.path().trim_end_matches('/');
     let path = match service {
-        ServiceType::Compute => format!("{path}/"),
-        ServiceType::Network | ServiceType::LoadBalancer => {
-            format!(
-                "{}/v2.0/",
-                path.strip_suffix("/v2.0").or_else(|| path.strip_suffix("/v2")).unwrap_or(path)
-            )
+        ServiceType::Compute | ServiceType::BlockStorage | ServiceType::SharedFileSystem => {
+            format!("{path}/")
+        }
+        ServiceType::Identity
+        | ServiceType::Network
+        | ServiceType::LoadBalancer
+        | ServiceType::KeyManager => {
+            let bare = ["/v3", "/v2.0", "/v2", "/v1"].iter().find_map(|version| path.strip_suffix(version));
+            format!("{}/{}/", bare.unwrap_or(path), service.version())
         }
     };
     base.set_path(&path);
@@ -212,6 +302,49 @@ mod tests {
         assert_eq!(pick(std::slice::from_ref(&alias)), "http://alias/v2.0/");
         assert_eq!(pick(&[alias, official]), "http://official/v2.0/");
         assert!(ServiceType::Compute.is("computev21") && !ServiceType::Compute.is("computevalue"));
+    }
+
+    #[test]
+    fn volumes_shares_and_secrets_are_found_by_all_their_names() {
+        use ServiceType::{BlockStorage, Identity, KeyManager, SharedFileSystem};
+        for (service, kind, url, expected) in [
+            (BlockStorage, "volumev3", "http://c/v3/p", Some("http://c/v3/p/")),
+            (BlockStorage, "block-storage", "http://c/v3", Some("http://c/v3/")),
+            (BlockStorage, "volumev2", "http://c/v2/p", None),
+            (BlockStorage, "volume", "http://c/v1/p", None),
+            (SharedFileSystem, "sharev2", "http://m/v2", Some("http://m/v2/")),
+            (SharedFileSystem, "shared-file-system", "http://m", Some("http://m/")),
+            (SharedFileSystem, "share", "http://m/v1/p", None),
+            (KeyManager, "key-manager", "http://b", Some("http://b/v1/")),
+            (KeyManager, "key-manager", "http://b/key/v1/", Some("http://b/key/v1/")),
+            (Identity, "identity", "http://k/identity", Some("http://k/identity/v3/")),
+            (Identity, "identity", "http://k:5000/v3/", Some("http://k:5000/v3/")),
+            (Identity, "identity", "http:///", None),
+        ] {
+            let catalogue = [entry(kind, &[("public", "r", url)])];
+            assert_eq!(
+                pick(&catalogue, service, Interface::Public, None).as_deref(),
+                expected,
+                "{kind} {url}"
+            );
+        }
+        let both = [
+            entry("share", &[("public", "r", "http://m/old")]),
+            entry("sharev2", &[("public", "r", "http://m/v2")]),
+        ];
+        assert_eq!(pick(&both, SharedFileSystem, Interface::Public, None).unwrap(), "http://m/v2/");
+    }
+
+    #[test]
+    fn each_service_is_asked_for_a_microversion_in_its_own_way() {
+        let ask = |service: ServiceType| service.microversion("2.65".parse().unwrap());
+        assert_eq!(ask(ServiceType::Compute), Some(("openstack-api-version", "compute 2.65".into())));
+        assert_eq!(ask(ServiceType::BlockStorage), Some(("openstack-api-version", "volume 2.65".into())));
+        assert_eq!(
+            ask(ServiceType::SharedFileSystem),
+            Some(("x-openstack-manila-api-version", "2.65".into()))
+        );
+        assert_eq!(ask(ServiceType::Network), None);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub struct Error {
     pub fault: Fault,
     /// `x-openstack-request-id` of the answer, or the global id that we sent if there was no answer.
     pub request_id: Option<Box<str>>,
+    /// The global id that we sent: services pass it on to one another, so it finds the call in all of their logs.
+    pub global_request_id: Option<Box<str>>,
     pub(crate) uncertain: bool,
     pub(crate) cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -83,7 +85,7 @@ pub enum Fault {
 impl Error {
     /// An error that was found before anything was sent.
     pub fn new(call: &'static str, fault: Fault) -> Self {
-        Self { call, fault, request_id: None, uncertain: false, cause: None }
+        Self { call, fault, request_id: None, global_request_id: None, uncertain: false, cause: None }
     }
 
     /// The error of a request that got no answer.
@@ -132,6 +134,30 @@ impl Error {
     /// Whether a write may have taken effect although it failed for us: look before it is sent again.
     pub fn may_have_happened(&self) -> bool {
         self.uncertain
+    }
+}
+
+impl Fault {
+    /// A word for the kind, for a metric's label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Immutable(_) => "immutable",
+            Self::InUse(_) => "in_use",
+            Self::Duplicate(_) => "duplicate",
+            Self::Conflict(_) => "conflict",
+            Self::Quota(_) => "quota",
+            Self::Unauthorized(_) => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Invalid(_) => "invalid",
+            Self::TooMany { .. } => "too_many",
+            Self::Unavailable(_) => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Transport(_) => "transport",
+            Self::Decode(_) => "decode",
+            Self::NoService(_) => "no_service",
+            Self::Fenced => "fenced",
+        }
     }
 }
 

@@ -35,6 +35,7 @@ mod session;
 mod testing;
 mod text;
 pub mod transport;
+mod versions;
 mod wait;
 
 pub use auth::{AuthConfig, Credentials, Domain, Project, Scope, User};
@@ -52,6 +53,7 @@ pub use metrics::Metrics;
 pub use network::Network;
 pub use session::{ReloadError, Session, SessionConfig};
 pub use transport::{Transport, TransportError};
+pub use versions::{Microversion, Range};
 pub use wait::{LoadBalancerWaiter, Settlement};
 
 /// One cloud: its services by name.

@@ -8,6 +8,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::error::Fault;
+
 /// Upper bounds in seconds, the defaults of Prometheus clients.
 const BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -16,9 +18,16 @@ struct Request {
     request: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Ended {
+    request: &'static str,
+    outcome: &'static str,
+}
+
 /// The metrics of one session.
 #[derive(Clone, Debug)]
 pub struct Metrics {
+    outcomes: Family<Ended, Counter>,
     duration: Family<Request, Histogram>,
     requests: Family<Request, Counter>,
     errors: Family<Request, Counter>,
@@ -27,7 +36,7 @@ pub struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let duration = Family::new_with_constructor((|| Histogram::new(BUCKETS)) as fn() -> Histogram);
-        Self { duration, requests: Family::default(), errors: Family::default() }
+        Self { outcomes: Family::default(), duration, requests: Family::default(), errors: Family::default() }
     }
 
     /// Adds the metrics to a registry. Do not change the names: dashboards in the field read them.
@@ -48,10 +57,18 @@ impl Metrics {
             "Total number of errors for an OpenStack API call",
             self.errors.clone(),
         );
+        registry.register(
+            "openstack_api_outcomes",
+            "Total number of OpenStack API calls by what came of them",
+            self.outcomes.clone(),
+        );
     }
 
-    /// Counts one call, its repetitions included.
-    pub(crate) fn observe(&self, request: &'static str, took: Duration, failed: bool) {
+    /// Counts one call, its repetitions included. That an object does not exist is an answer, not an error.
+    pub(crate) fn observe(&self, request: &'static str, took: Duration, fault: Option<&Fault>) {
+        let failed = fault.is_some_and(|fault| *fault != Fault::NotFound);
+        let outcome = fault.map_or("ok", Fault::name);
+        self.outcomes.get_or_create(&Ended { request, outcome }).inc();
         let labels = Request { request };
         self.duration.get_or_create(&labels).observe(took.as_secs_f64());
         self.requests.get_or_create(&labels).inc();

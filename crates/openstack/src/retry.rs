@@ -1,12 +1,12 @@
 //! When a request is sent again, and after what pause. All of it is decided here, by method and fault.
 //!
-//! | | GET, HEAD | PUT, DELETE | POST |
+//! | | GET, HEAD | PUT, DELETE | POST, PATCH |
 //! |---|---|---|---|
 //! | connection never made | again | again | again |
-//! | 429 | again | again | again |
+//! | 429, 413 with Retry-After | again | again | again |
 //! | 503 with Retry-After | again | again | again |
-//! | connection broke, 500, 502, 503, 504 | again | again | no: it may have happened |
-//! | time is up | no | no | no |
+//! | connection broke, 408, 500, 502, 503, 504 | again | again | no: it may have happened |
+//! | time is up, answer too large | no | no | no |
 //! | any other answer | no | no | no |
 //!
 //! PUT and DELETE describe an end state in every API we call, so that a second one does no harm; the caller must
@@ -41,6 +41,16 @@ pub(crate) enum Trouble {
     },
 }
 
+impl Trouble {
+    /// An answer with this status that names this time to come back.
+    ///
+    /// Cinder and Manila answer a full quota with 413 and `Retry-After: 0`, which is no time to come back.
+    pub(crate) fn status(status: StatusCode, after: Option<Duration>) -> Self {
+        let quota = status == StatusCode::PAYLOAD_TOO_LARGE && after == Some(Duration::ZERO);
+        Self::Status { status, named_a_time: after.is_some() && !quota }
+    }
+}
+
 /// Whether the request may be sent again.
 pub(crate) fn may_repeat(method: &Method, trouble: Trouble) -> bool {
     let harmless = *method != Method::POST && *method != Method::PATCH;
@@ -50,8 +60,9 @@ pub(crate) fn may_repeat(method: &Method, trouble: Trouble) -> bool {
         Trouble::TimedOut => false,
         Trouble::Status { status, named_a_time } => match status.as_u16() {
             429 => true,
+            413 => named_a_time,
             503 => harmless || named_a_time,
-            500 | 502 | 504 => harmless,
+            408 | 500 | 502 | 504 => harmless,
             _ => false,
         },
     }
@@ -82,11 +93,18 @@ pub(crate) fn pause(attempt: u32, after: Option<Duration>, random: f64) -> Durat
     full.mul_f64(0.5 + random / 2.0)
 }
 
+/// Longest time to come back that is believed: longer than any caller waits, short enough to calculate with.
+const LONGEST_AFTER: Duration = Duration::from_secs(86_400);
+
 /// `Retry-After`: seconds, or a date that is compared with the answer's own `Date`, so that clocks may differ.
 pub(crate) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    named_time(headers).map(|after| after.min(LONGEST_AFTER))
+}
+
+fn named_time(headers: &http::HeaderMap) -> Option<Duration> {
     let value = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(value.parse().map_or(LONGEST_AFTER, Duration::from_secs));
     }
     let date = headers.get(http::header::DATE)?.to_str().ok()?;
     let seconds = http_date(value)?.duration_since(http_date(date)?).as_secs();
@@ -120,6 +138,9 @@ mod tests {
             (status(500, false), true, true, false, true),
             (status(502, false), true, true, false, true),
             (status(504, true), true, true, false, true),
+            (status(408, false), true, true, false, true),
+            (status(413, false), false, false, false, false),
+            (status(413, true), true, true, true, false),
             (status(400, false), false, false, false, false),
             (status(401, false), false, false, false, false),
             (status(404, false), false, false, false, false),
@@ -132,12 +153,21 @@ mod tests {
             assert_eq!(may_repeat(&Method::PUT, trouble), put, "PUT {trouble:?}");
             assert_eq!(may_repeat(&Method::DELETE, trouble), put, "DELETE {trouble:?}");
             assert_eq!(may_repeat(&Method::POST, trouble), post, "POST {trouble:?}");
+            assert_eq!(may_repeat(&Method::PATCH, trouble), post, "PATCH {trouble:?}");
             assert_eq!(may_have_happened(trouble), happened, "{trouble:?}");
             assert!(
                 !(may_repeat(&Method::POST, trouble) && may_have_happened(trouble)),
                 "POST twice: {trouble:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_full_quota_is_no_rate_limit() {
+        let trouble = |seconds| Trouble::status(StatusCode::PAYLOAD_TOO_LARGE, seconds);
+        assert_eq!(trouble(Some(Duration::ZERO)), status(413, false));
+        assert_eq!(trouble(Some(Duration::from_secs(1))), status(413, true));
+        assert_eq!(Trouble::status(StatusCode::TOO_MANY_REQUESTS, Some(Duration::ZERO)), status(429, true));
     }
 
     #[test]
@@ -166,5 +196,11 @@ mod tests {
         assert_eq!(headers("Wed, 21 Oct 2026 07:27:00 GMT", now), Some(Duration::ZERO));
         assert_eq!(headers("Wed, 21 Oct 2026 07:28:30 GMT", None), None);
         assert_eq!(headers("soon", now), None);
+        for endless in ["18446744073709551615", "99999999999999999999999"] {
+            let after = headers(endless, None);
+            assert_eq!(after, Some(LONGEST_AFTER));
+            assert!(pause(1, after, 1.0) > LONGEST_AFTER, "and it can be calculated with");
+        }
+        assert_eq!(headers("-1", None), None);
     }
 }

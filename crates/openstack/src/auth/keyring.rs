@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::keystone::{self, CALL, Login};
 use crate::error::{Error, Fault};
+use crate::metrics::Metrics;
 use crate::session::SessionConfig;
 use crate::transport::Transport;
 
@@ -27,6 +28,7 @@ const FRESH: Duration = Duration::from_secs(60);
 /// The shared token.
 pub(crate) struct Keyring {
     state: Mutex<State>,
+    metrics: Metrics,
 }
 
 struct State {
@@ -41,9 +43,9 @@ struct State {
 type Running = Shared<BoxFuture<'static, Result<Arc<Login>, Error>>>;
 
 impl Keyring {
-    pub(crate) fn new(setup: Setup) -> Arc<Self> {
+    pub(crate) fn new(setup: Setup, metrics: Metrics) -> Arc<Self> {
         let state = State { setup: Arc::new(setup), login: None, running: None, failures: 0, hold: None };
-        Arc::new(Self { state: Mutex::new(state) })
+        Arc::new(Self { state: Mutex::new(state), metrics })
     }
 
     pub(crate) fn setup(&self) -> Arc<Setup> {
@@ -119,10 +121,13 @@ impl Keyring {
         let keyring = Arc::clone(self);
         // A task of its own: a caller who gives up does not stop the login that others wait for.
         let task = tokio::spawn(async move {
+            let start = Instant::now();
             let limit = setup.config.auth_timeout;
             let result = tokio::time::timeout(limit, keystone::log_in(&setup.config, &setup.transport))
                 .await
                 .unwrap_or_else(|_| Err(Error::new(CALL, Fault::Timeout)));
+            let fault = result.as_ref().err().map(|error| &error.fault);
+            keyring.metrics.observe(CALL, start.elapsed(), fault);
             keyring.finish(&setup, result)
         });
         let stopped = |_| Err(Error::new(CALL, Fault::Unavailable("the login was stopped".into())));

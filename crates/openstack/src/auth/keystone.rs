@@ -8,7 +8,6 @@ use http::{HeaderValue, Method, Request, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use url::Url;
@@ -32,8 +31,6 @@ pub(crate) struct Login {
     pub token: HeaderValue,
     pub identity: Identity,
     pub endpoints: BTreeMap<ServiceType, Url>,
-    /// Nova's base, where the catalogue does not say its version.
-    pub discovered: OnceCell<Url>,
     /// When it was asked for.
     pub begun: Instant,
     /// From here on it is renewed.
@@ -163,7 +160,6 @@ fn read_login(
         token: header,
         identity,
         endpoints,
-        discovered: OnceCell::new(),
         begun,
         // A token that is made from another one ends when that one does.
         renew_at: begun + if given { life } else { renewal(life) },
@@ -199,7 +195,7 @@ async fn exchange(
             }
             Ok(Ok(response)) => {
                 let after = retry::retry_after(response.headers());
-                let trouble = Trouble::Status { status: response.status(), named_a_time: after.is_some() };
+                let trouble = Trouble::status(response.status(), after);
                 if !retry::may_repeat(&Method::GET, trouble) {
                     return Ok(response);
                 }
@@ -219,7 +215,7 @@ async fn exchange(
 /// What an answer that is not a success means.
 fn refusal(response: &Response<Bytes>) -> Error {
     let after = retry::retry_after(response.headers());
-    let mut error = failure(answer::fault(None, response.status(), after, response.body()));
+    let mut error = failure(answer::fault(ServiceType::Identity, response.status(), after, response.body()));
     error.request_id = answer::request_id(response.headers());
     error
 }

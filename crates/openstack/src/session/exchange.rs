@@ -1,12 +1,11 @@
 //! One request: from a call to the wire and back, again where that helps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
-use serde::Deserialize;
 use tokio::time::Instant;
 use tower::ServiceExt as _;
 use url::Url;
@@ -18,10 +17,10 @@ use crate::auth::keystone::Login;
 use crate::catalog::{self, ServiceType};
 use crate::error::{Error, Fault};
 use crate::fence;
-use crate::json;
 use crate::request::Call;
 use crate::retry::{self, Trouble};
 use crate::transport::TransportError;
+use crate::versions::{self, Range};
 
 /// A successful answer.
 pub(super) struct Answer {
@@ -31,7 +30,7 @@ pub(super) struct Answer {
 
 /// An attempt that failed.
 struct Setback {
-    error: Error,
+    error: Box<Error>,
     /// What to do about it.
     cure: Cure,
 }
@@ -43,8 +42,14 @@ enum Cure {
     Repeat { trouble: Trouble, after: Option<Duration> },
     /// A token other than this.
     Renew(Arc<Login>),
-    /// An older microversion.
-    Older(&'static str),
+    /// An older microversion than this; the service may have said which ones it takes.
+    Older(&'static str, Option<Range>),
+}
+
+impl Setback {
+    fn new(error: Error, cure: Cure) -> Self {
+        Self { error: Box::new(error), cure }
+    }
 }
 
 impl Session {
@@ -73,9 +78,12 @@ impl Session {
                         Err(_) => return Err(Error::new(call.name, Fault::Timeout)),
                     }
                 }
-                Cure::Older(version) => {
+                Cure::Older(version, range) => {
                     tracing::info!(service = %call.service, version, "microversion not supported");
                     self.refused().insert((call.service, version));
+                    if let Some(range) = range {
+                        self.ranges().insert(call.service, range);
+                    }
                 }
                 Cure::Repeat { trouble, after } => {
                     let pause = retry::pause(attempt, after, fastrand::f64());
@@ -84,12 +92,12 @@ impl Session {
                         if trouble == Trouble::NotSent {
                             self.shared.keyring.doubt();
                         }
-                        return Err(error);
+                        return Err(*error);
                     }
                     attempt += 1;
                     tokio::time::sleep(pause).await;
                 }
-                Cure::None | Cure::Renew(_) => return Err(error),
+                Cure::None | Cure::Renew(_) => return Err(*error),
             }
         }
     }
@@ -101,11 +109,10 @@ impl Session {
         global_id: &str,
         deadline: Instant,
     ) -> Result<Answer, Setback> {
-        let give_up = |fault| Setback { error: Error::new(call.name, fault), cure: Cure::None };
+        let give_up = |fault| Setback::new(Error::new(call.name, fault), Cure::None);
         let limit = self.shared.limits.get(&call.service);
         let ready = async {
-            let login =
-                self.shared.keyring.login().await.map_err(|error| Setback { error, cure: Cure::None })?;
+            let login = self.shared.keyring.login().await.map_err(|error| Setback::new(error, Cure::None))?;
             let url = self.url(call, setup, &login).await?;
             let slot = match limit {
                 Some(limit) => Some(limit.slot().await),
@@ -145,6 +152,7 @@ impl Session {
         let mut result = judge(call, outcome, version, login);
         if let Err(setback) = &mut result {
             setback.error.request_id.get_or_insert_with(|| global_id.into());
+            setback.error.global_request_id = Some(global_id.into());
         }
         if let Some(limit) = limit {
             match &result {
@@ -162,47 +170,44 @@ impl Session {
 
     /// The URL of a call.
     async fn url(&self, call: &Call, setup: &Setup, login: &Login) -> Result<Url, Setback> {
-        let give_up = |fault| Setback { error: Error::new(call.name, fault), cure: Cure::None };
+        let give_up = |fault| Setback::new(Error::new(call.name, fault), Cure::None);
         let base =
             login.endpoints.get(&call.service).ok_or_else(|| give_up(Fault::NoService(call.service)))?;
-        let base = if call.service == ServiceType::Compute && !catalog::has_version(base) {
-            login.discovered.get_or_try_init(|| discover(call, setup, base)).await?
-        } else {
+        let versioned;
+        let base = if catalog::has_version(base) {
             base
+        } else {
+            versioned = self
+                .versioned(setup, login, call.service, base)
+                .await
+                .map_err(|error| Setback::new(error, Cure::None))?;
+            &versioned
         };
         let mut url = base.join(&call.path).map_err(|_| give_up(Fault::Invalid("endpoint".into())))?;
         url.set_query(Some(call.query.as_str()).filter(|query| !query.is_empty()));
         Ok(url)
     }
 
-    /// The best microversion of the call that the service has not refused.
+    /// The best microversion of the call that the service takes, as far as is known.
     fn microversion(&self, call: &Call) -> Option<&'static str> {
         let refused = self.refused();
-        call.microversions.iter().copied().find(|version| !refused.contains(&(call.service, *version)))
+        let wanted: Vec<&'static str> = call
+            .microversions
+            .iter()
+            .copied()
+            .filter(|version| !refused.contains(&(call.service, *version)))
+            .collect();
+        versions::best(&wanted, self.ranges().get(&call.service).copied())
     }
 
     fn refused(&self) -> std::sync::MutexGuard<'_, BTreeSet<(ServiceType, &'static str)>> {
         self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// Asks an unversioned Nova endpoint for its versions and takes v2.1, its only API since Mitaka.
-async fn discover(call: &Call, setup: &Setup, endpoint: &Url) -> Result<Url, Setback> {
-    #[derive(Deserialize)]
-    struct Version {
-        id: String,
+    /// The microversions that services have told they take.
+    pub(super) fn ranges(&self) -> std::sync::MutexGuard<'_, BTreeMap<ServiceType, Range>> {
+        self.shared.ranges.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let give_up = |fault| Setback { error: Error::new(call.name, fault), cure: Cure::None };
-    let request = Request::get(endpoint.as_str())
-        .header(http::header::USER_AGENT, &setup.config.user_agent)
-        .header(http::header::ACCEPT, "application/json")
-        .body(Bytes::new())
-        .map_err(|_| give_up(Fault::Invalid("endpoint".into())))?;
-    let response = setup.transport.clone().oneshot(request).await.map_err(|error| broken(call, error))?;
-    let versions: Vec<Version> = json::unwrap("versions", response.body()).unwrap_or_default();
-    let version =
-        versions.iter().rev().find(|version| version.id.starts_with("v2")).map_or("v2.1", |v| v.id.as_str());
-    endpoint.join(&format!("{version}/")).map_err(|_| give_up(Fault::Invalid("endpoint".into())))
 }
 
 fn build(
@@ -223,8 +228,9 @@ fn build(
     if call.body.is_some() {
         builder = builder.header(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
-    if let Some(version) = version {
-        builder = builder.header("openstack-api-version", format!("{} {version}", call.service));
+    if let Some((name, value)) = version.and_then(|version| call.service.microversion(version.parse().ok()?))
+    {
+        builder = builder.header(name, value);
     }
     builder
         .body(call.body.clone().unwrap_or_default())
@@ -236,7 +242,7 @@ fn broken(call: &Call, error: TransportError) -> Setback {
     let trouble = error.trouble();
     let mut failure = Error::unanswered(call.name, error);
     failure.uncertain = call.is_write() && retry::may_have_happened(trouble);
-    Setback { error: failure, cure: Cure::Repeat { trouble, after: None } }
+    Setback::new(failure, Cure::Repeat { trouble, after: None })
 }
 
 /// What came of an attempt; no outcome means that the time was over.
@@ -250,7 +256,7 @@ fn judge(
         None => {
             let mut error = Error::new(call.name, Fault::Timeout);
             error.uncertain = call.is_write();
-            return Err(Setback { error, cure: Cure::None });
+            return Err(Setback::new(error, Cure::None));
         }
         Some(Err(error)) => return Err(broken(call, error)),
         Some(Ok(response)) => response,
@@ -261,8 +267,8 @@ fn judge(
         return Ok(Answer { body: response.into_body(), request_id });
     }
     let after = retry::retry_after(response.headers());
-    let trouble = Trouble::Status { status, named_a_time: after.is_some() };
-    let mut error = Error::new(call.name, answer::fault(Some(call.service), status, after, response.body()));
+    let trouble = Trouble::status(status, after);
+    let mut error = Error::new(call.name, answer::fault(call.service, status, after, response.body()));
     if error.is_not_found()
         && let Some(remark) = answer::remark(status, response.body())
     {
@@ -272,10 +278,10 @@ fn judge(
     error.uncertain = call.is_write() && retry::may_have_happened(trouble);
     let cure = match (status.as_u16(), version) {
         (401, _) => Cure::Renew(login),
-        (406, Some(version)) => Cure::Older(version),
+        (406, Some(version)) => Cure::Older(version, answer::microversions(status, response.body())),
         _ => Cure::Repeat { trouble, after },
     };
-    Err(Setback { error, cure })
+    Err(Setback::new(error, cure))
 }
 
 /// One line for each request sent: what, how it went, how long it took. Never headers or bodies.

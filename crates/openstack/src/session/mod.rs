@@ -1,5 +1,6 @@
 //! One cloud as one identity sees it: token, endpoints, limits, and the way every call goes.
 
+mod discovery;
 mod exchange;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::page;
 use crate::request::Call;
 use crate::transport::Transport;
+use crate::versions::Range;
 
 /// Most pages of one list; a server that gives more is broken.
 const MOST_PAGES: usize = 10_000;
@@ -75,6 +77,10 @@ struct Shared {
     limits: BTreeMap<ServiceType, Limit>,
     /// Microversions that a service has refused.
     refused: Mutex<BTreeSet<(ServiceType, &'static str)>>,
+    /// Microversions that a service has told it takes.
+    ranges: Mutex<BTreeMap<ServiceType, Range>>,
+    /// What the endpoints have told about their versions.
+    apis: Mutex<BTreeMap<ServiceType, discovery::Known>>,
 }
 
 impl fmt::Debug for Shared {
@@ -99,11 +105,14 @@ impl Session {
     pub fn new(config: SessionConfig, transport: Transport) -> Self {
         let limits =
             ServiceType::ALL.into_iter().map(|service| (service, Limit::new(config.max_in_flight))).collect();
+        let metrics = Metrics::new();
         let shared = Shared {
-            keyring: Keyring::new(Setup { config, transport }),
-            metrics: Metrics::new(),
+            keyring: Keyring::new(Setup { config, transport }, metrics.clone()),
+            metrics,
             limits,
             refused: Mutex::default(),
+            ranges: Mutex::default(),
+            apis: Mutex::default(),
         };
         Self { shared: Arc::new(shared), fence: None }
     }
@@ -130,7 +139,7 @@ impl Session {
     }
 
     /// Takes new settings (rotated credentials, another CA) after a login has proved that they are for the same
-    /// project, region and user domain; otherwise the old ones stay.
+    /// project, region and domains; otherwise the old ones stay.
     pub async fn reload(&self, config: SessionConfig, transport: Transport) -> Result<(), ReloadError> {
         let login = tokio::time::timeout(config.auth_timeout, keystone::log_in(&config, &transport))
             .await
@@ -202,8 +211,8 @@ impl Session {
     ) -> Result<T, Error> {
         let start = Instant::now();
         let result = work.await;
-        let failed = result.as_ref().is_err_and(|error| !error.is_not_found());
-        self.shared.metrics.observe(call.name, start.elapsed(), failed);
+        let fault = result.as_ref().err().map(|error| &error.fault);
+        self.shared.metrics.observe(call.name, start.elapsed(), fault);
         result
     }
 }

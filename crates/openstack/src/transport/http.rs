@@ -14,6 +14,9 @@ use super::{TlsOptions, Transport, TransportError, trust};
 /// Largest answer that is read, in bytes after decompression. A list of ten thousand servers has about 30 MB.
 const LARGEST_BODY: usize = 64 << 20;
 
+/// What is set aside for an answer before it comes, at most.
+const FIRST_BUFFER: usize = 64 << 10;
+
 /// Most redirects that one request follows.
 const MOST_REDIRECTS: usize = 5;
 
@@ -106,7 +109,8 @@ async fn read(mut response: ::reqwest::Response) -> Result<Response<Bytes>, Tran
     if announced > LARGEST_BODY {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced);
+    // What is announced is not believed before it comes.
+    let mut body = BytesMut::with_capacity(announced.min(FIRST_BUFFER));
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > LARGEST_BODY {
             return Err(too_large());
