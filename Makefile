@@ -2,7 +2,7 @@
 # Machine needed: Linux, Rust 1.95, Go 1.26, Python 3.11. The laboratory (test, bench, demo) also needs root, apt and a network.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo fmt pages lint lint-deny doc unit clean
+.PHONY: help check test bench demo fmt fuzz pages lint lint-deny doc unit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,11 @@ doc: ## documentation of our crates, where a warning is an error
 unit: ## unit tests, tests of the repository, tests of the laboratory's own code
 	cargo test --locked --workspace --quiet
 	cd tests/lab && python3 -m unittest --quiet
+
+FUZZ_RUNS ?= 10000000
+
+fuzz: ## everything that reads foreign bytes is given FUZZ_RUNS mutated inputs (default ten million)
+	FUZZ_RUNS=$(FUZZ_RUNS) cargo test --locked --release --package cloud-tests --test fuzz -- --nocapture --test-threads=1
 
 clean: ## delete what was built; the laboratory's cache stays (tests/lab/lab down stops it)
 	cargo clean

@@ -20,6 +20,8 @@ mod catalog;
 pub mod compute;
 mod error;
 mod fence;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod ids;
 mod inventory;
 mod json;

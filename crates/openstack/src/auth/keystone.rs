@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{AuthConfig, Credentials, Domain, Project, Scope, User};
 use crate::answer;
-use crate::catalog::{self, ServiceType};
+use crate::catalog::{self, Interface, ServiceType};
 use crate::error::{Error, Fault};
 use crate::ids::ProjectId;
 use crate::retry::{self, Trouble};
@@ -144,13 +144,7 @@ fn read_login(
         (Some(until), Some(from)) => Duration::try_from(until.duration_since(from)).unwrap_or_default(),
         _ => UNKNOWN_LIFE,
     };
-    let endpoints = ServiceType::ALL
-        .into_iter()
-        .filter_map(|service| {
-            let url = catalog::endpoint(&token.catalog, service, config.interface, config.region.as_deref())?;
-            Some((service, url))
-        })
-        .collect();
+    let endpoints = endpoints(&token.catalog, config.interface, config.region.as_deref());
     let identity = Identity {
         project: token.project.map(|project| project.id.into()),
         domain: token.domain.map(|domain| domain.id),
@@ -165,6 +159,24 @@ fn read_login(
         renew_at: begun + if given { life } else { renewal(life) },
         expires_at: begun + life,
     })
+}
+
+/// Where the services of a catalogue are.
+fn endpoints(
+    catalogue: &[catalog::Entry],
+    interface: Interface,
+    region: Option<&str>,
+) -> BTreeMap<ServiceType, Url> {
+    let url = |service| Some((service, catalog::endpoint(catalogue, service, interface, region)?));
+    ServiceType::ALL.into_iter().filter_map(url).collect()
+}
+
+/// The endpoints of an answer to a login; `None` if it is none.
+#[cfg(feature = "fuzz")]
+pub(crate) fn endpoints_of(body: &[u8]) -> Option<BTreeMap<ServiceType, Url>> {
+    let token: Token = crate::json::unwrap("token", body).ok()?;
+    let _ = token.expires_at.zip(token.issued_at).map(|(until, from)| until.duration_since(from));
+    Some(endpoints(&token.catalog, Interface::Public, None))
 }
 
 /// Keystone's own default, for a token that does not say.
@@ -273,7 +285,7 @@ async fn find_api(config: &SessionConfig, transport: &Transport) -> Result<Url, 
 /// The v3 API by a list of versions, or where it always lies if the list does not help.
 ///
 /// The list's link is followed only on the same host and not from https down to http: the password goes there.
-fn choose_version(base: &Url, body: &[u8]) -> Url {
+pub(crate) fn choose_version(base: &Url, body: &[u8]) -> Url {
     let usual = || base.join("v3/").unwrap_or_else(|_| base.clone());
     let Ok(list) = serde_json::from_slice::<Value>(body) else { return usual() };
     let versions =
