@@ -3,9 +3,6 @@
 //! Each service is a synchronous function on one [`State`](state::State). Its state machines are lazy: what becomes due
 //! is scheduled, and applied in order of time before a request is served or the state is looked at.
 
-// Parts that the services are about to use.
-#![allow(dead_code)]
-
 mod ask;
 mod call;
 mod endpoints;
@@ -28,6 +25,7 @@ pub use endpoints::Endpoints;
 pub use keystone::{AccessRule, ApplicationCredential, KeystoneOptions, Trust};
 pub use neutron::Place;
 pub use nova::ServerDraft;
+pub use octavia::{Build, OctaviaOptions, Span};
 pub use operator::Operator;
 pub use profile::{Latency, Profile, Release};
 
@@ -48,6 +46,8 @@ pub struct CloudOptions {
     pub endpoints: Endpoints,
     /// Users, projects, tokens.
     pub keystone: KeystoneOptions,
+    /// Load balancing.
+    pub octavia: OctaviaOptions,
 }
 
 /// A cloud; clones share it.

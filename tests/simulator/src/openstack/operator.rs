@@ -33,6 +33,7 @@ impl Operator {
         self.state(|state| {
             let mut all = nova::dump(state);
             all.append(&mut neutron::dump(&state.neutron));
+            all.append(&mut octavia::dump(&state.octavia, state.profile));
             all.into()
         })
     }

@@ -10,7 +10,7 @@ use super::keystone::Keystone;
 use super::neutron::Neutron;
 use super::nova::Nova;
 use super::octavia::Octavia;
-use super::{CloudOptions, Profile, neutron, nova, octavia};
+use super::{CloudOptions, Profile, nova, octavia};
 use crate::world::{Ids, World};
 
 /// Everything that the services know. A copy of it is a look into the past.
@@ -36,7 +36,6 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Nova(nova::Event),
-    Neutron(neutron::Event),
     Octavia(octavia::Event),
 }
 
@@ -51,7 +50,7 @@ impl State {
             keystone: Keystone::new(&options.keystone, &options.endpoints, &mut ids),
             nova: Nova::default(),
             neutron: Neutron::default(),
-            octavia: Octavia::default(),
+            octavia: Octavia::new(&options.octavia),
             ids,
             world: world.clone(),
             due: BTreeMap::new(),
@@ -76,7 +75,6 @@ impl State {
             self.set_time(at);
             match event {
                 Event::Nova(event) => nova::advance(self, event),
-                Event::Neutron(event) => neutron::advance(self, event),
                 Event::Octavia(event) => octavia::advance(self, event),
             }
         }

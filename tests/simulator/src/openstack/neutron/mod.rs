@@ -22,6 +22,7 @@ mod rules;
 mod security_groups;
 mod subnets;
 mod tags;
+pub(crate) mod vip;
 
 use serde_json::{Value, json};
 
@@ -100,18 +101,9 @@ impl Default for Neutron {
     }
 }
 
-/// What Neutron does by itself: nothing yet.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Event {}
-
 /// Answers a request.
 pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Reply {
     route(state, ask).unwrap_or_else(Reply::from)
-}
-
-/// Lets an event happen.
-pub(crate) fn advance(_state: &mut State, event: Event) {
-    match event {}
 }
 
 /// An error in Neutron's form.

@@ -74,6 +74,18 @@ pub(crate) fn remove(state: &mut State, id: &str) {
     crate::openstack::nova::port_changed(state, &port.device_id);
 }
 
+/// Gives a port one more address.
+pub(super) fn add_address(state: &mut State, id: &str, wanted: &Wanted) -> Result<String, Fault> {
+    let missing = || <Port as object::Object>::KIND.not_found(id);
+    let network_id = state.neutron.ports.get(id).ok_or_else(missing)?.network_id.clone();
+    let fixed = take_one(state, &network_id, wanted)?;
+    let ip = fixed.ip.to_string();
+    if let Some(port) = state.neutron.ports.get_mut(id) {
+        port.fixed_ips.push(fixed);
+    }
+    Ok(ip)
+}
+
 pub(super) fn create(state: &mut State, body: &Body, who: &Who) -> Result<String, Fault> {
     let text = |name: &str| body.text(name).unwrap_or_default();
     let network_id = text("network_id");
