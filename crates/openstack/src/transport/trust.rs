@@ -46,7 +46,8 @@ pub(super) fn client_config(
             builder.with_client_auth_cert(chain, key).map_err(|error| TransportError::Tls(error.into()))?
         }
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // The client speaks nothing newer; a server that may choose h2 would.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
