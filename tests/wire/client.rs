@@ -39,12 +39,12 @@ impl Job {
         Self { value: json!({"kind": "get", "url": url}), environment: Vec::new() }
     }
 
-    /// A login to a Keystone at `url`, within two seconds.
+    /// A login to a Keystone at `url`; `limit` says within how many seconds.
     pub(crate) fn login(url: &str) -> Self {
         Self { value: json!({"kind": "login", "url": url}), environment: Vec::new() }
     }
 
-    /// A login, and then a server read from Nova, each within two seconds.
+    /// A login, and then a server read from Nova, each within `limit` seconds.
     pub(crate) fn call(url: &str) -> Self {
         Self { value: json!({"kind": "call", "url": url}), environment: Vec::new() }
     }
@@ -129,13 +129,13 @@ async fn act(job: &Value) -> Result<String, String> {
             .zip(key)
             .map(|(cert, key)| ClientCertificate { certificate_pem: read(cert), key_pem: key.into() }),
         insecure: !job["insecure"].is_null(),
-        connect_timeout: Duration::from_secs(5),
+        connect_timeout: Duration::from_secs(20),
     };
     let transport = openstack::transport::reqwest(&options).map_err(|error| chain(&error))?;
     let url = job["url"].as_str().unwrap();
     if job["kind"] == "get" {
         let request = http::Request::get(url).body(bytes::Bytes::new()).unwrap();
-        let answer = tokio::time::timeout(Duration::from_secs(5), transport.oneshot(request)).await;
+        let answer = tokio::time::timeout(Duration::from_secs(20), transport.oneshot(request)).await;
         let response = answer.map_err(|_| "timed out".to_owned())?.map_err(|error| chain(&error))?;
         return Ok(response.status().as_u16().to_string());
     }
@@ -145,7 +145,7 @@ async fn act(job: &Value) -> Result<String, String> {
         credentials: Credentials::Password { user, password: PASSWORD.into() },
         scope: Scope::Unscoped,
     };
-    let limit = Duration::from_secs(2);
+    let limit = Duration::from_secs(job["limit"].as_u64().unwrap());
     let config = SessionConfig { auth_timeout: limit, request_timeout: limit, ..SessionConfig::new(auth) };
     let session = Session::new(config, transport);
     session.project_id().await.map_err(|error| chain(&error))?;
