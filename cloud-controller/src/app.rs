@@ -188,11 +188,14 @@ impl Program {
             registry: Arc::clone(&self.registry),
             health,
             config: configz::page(&self.options.flags),
-            always_allow: self.options.flags.access.open_paths(),
+            debug: self.options.flags.debugging.profiling,
+            proxy_headers: self.options.flags.authentication.proxy_headers(),
+            always_allow: self.options.flags.authorization.open_paths(),
             authorizer,
         };
-        let tls = host::tls::server(&serving.certificate(), serving.min_version())?;
-        let listener = serve::listen(address, false).map_err(|source| Error::Listen(address, source))?;
+        let tls = host::tls::server(&self.options.flags.tls())?;
+        let listener = serve::listen(address, serving.permit_port_sharing)
+            .map_err(|source| Error::Listen(address, source))?;
         info!(%address, "serving");
         tokio::spawn(serve::serve_tls(listener, tls, endpoint.router(), stop));
         Ok(())

@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser};
-use host::flags::{LogFlags, StringSlice, boolean, duration, joined};
-use host::tls::{Certificate, MinVersion};
+use host::flags::{
+    AuthenticationFlags, AuthorizationFlags, FeatureGates, LogFlags, ServingFlags, StringSlice, boolean,
+    duration, joined,
+};
+use host::tls::ServerOptions;
 use kubernetes::ConnectOptions;
 
 pub use controllers::{ControllerName, Controllers};
@@ -33,9 +36,13 @@ pub struct Flags {
     #[command(flatten)]
     pub(crate) election: Election,
     #[command(flatten)]
-    pub(crate) serving: Serving,
+    pub(crate) serving: ServingFlags,
     #[command(flatten)]
-    pub(crate) access: Access,
+    pub(crate) authentication: AuthenticationFlags,
+    #[command(flatten)]
+    pub(crate) authorization: AuthorizationFlags,
+    #[command(flatten)]
+    pub(crate) debugging: Debugging,
     /// About logs.
     #[command(flatten)]
     pub logs: LogFlags,
@@ -43,14 +50,15 @@ pub struct Flags {
     without_effect: WithoutEffect,
 
     /// Print the version and exit; `--version=raw` prints the number alone.
-    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          help_heading = "Global flags")]
     version: Option<String>,
 }
 
 /// The cloud.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
-#[command(next_help_heading = "Cloud")]
+#[command(next_help_heading = "Cloud provider flags")]
 pub(crate) struct Provider {
     /// Name of the cloud provider; only openstack.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
@@ -63,19 +71,19 @@ pub(crate) struct Provider {
     pub(crate) user_agent: Vec<String>,
     /// Say everything that is wrong or odd in the file that --cloud-config names, and exit: with 1 if the program would not
     /// start with it. Connects to nothing.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = boolean, action = ArgAction::Set)]
     pub(crate) check_config: bool,
     /// Say what would be written to OpenStack and Kubernetes, and write nothing. Takes no part in the leader election, so
     /// it can run beside the real one.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = boolean, action = ArgAction::Set)]
     pub(crate) dry_run: bool,
 }
 
 /// The Kubernetes API.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Kubernetes API")]
+#[command(next_help_heading = "Generic flags")]
 pub(crate) struct Api {
     /// Path of a kubeconfig. With neither this nor --master, the pod's service account is used.
     #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
@@ -93,7 +101,7 @@ pub(crate) struct Api {
 
 /// What runs.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Controllers")]
+#[command(next_help_heading = "Controllers flags")]
 pub(crate) struct ControllerFlags {
     /// Controllers to run: `*` for all that are on by default, `name` to switch one on, `-name` to switch it off. Names:
     /// cloud-node-controller, cloud-node-lifecycle-controller, service-lb-controller, node-route-controller.
@@ -112,10 +120,10 @@ pub(crate) struct ControllerFlags {
 
 /// Which of several replicas works.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Leader election")]
+#[command(next_help_heading = "Leader election flags")]
 pub(crate) struct Election {
     /// Work only while holding the lease. Without, there must be one replica only.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true",
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "true",
           value_parser = boolean, action = ArgAction::Set)]
     pub(crate) leader_elect: bool,
     /// How long others wait before they take a lease that is not renewed.
@@ -137,48 +145,22 @@ pub(crate) struct Election {
     #[arg(long, value_name = "NAMESPACE", default_value = "kube-system")]
     pub(crate) leader_elect_resource_namespace: String,
     /// Move controllers from kube-controller-manager with a second lease; not supported.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false",
           value_parser = boolean, action = ArgAction::Set)]
     enable_leader_migration: bool,
 }
 
-/// The HTTPS endpoint.
+/// What people look at when something is wrong.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "HTTPS endpoint")]
-pub(crate) struct Serving {
-    /// Address to listen on.
-    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
-    bind_address: String,
-    /// Port to listen on; 0 for none.
-    #[arg(long, value_name = "PORT", default_value_t = 10258)]
-    pub(crate) secure_port: u16,
-    /// Directory with cloud-controller-manager.crt and .key, used where both exist.
-    #[arg(long, value_name = "DIRECTORY", default_value = "", hide_default_value = true)]
-    cert_dir: String,
-    /// PEM file with the serving certificate. Without one, a self-signed one is made at start.
-    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
-    tls_cert_file: String,
-    /// PEM file with its private key.
-    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
-    tls_private_key_file: String,
-    /// Lowest TLS version: `VersionTLS12` or `VersionTLS13`. Lower ones are not spoken.
-    #[arg(long, value_name = "VERSION", default_value = "", hide_default_value = true)]
-    tls_min_version: String,
-}
-
-/// Who may read the HTTPS endpoint.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Access to the HTTPS endpoint")]
-pub(crate) struct Access {
-    /// Kubeconfig with the right to review tokens; default is the program's own.
-    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
-    pub(crate) authentication_kubeconfig: String,
-    /// Kubeconfig with the right to review access; default is the program's own.
-    #[arg(long, value_name = "FILE", default_value = "", hide_default_value = true)]
-    pub(crate) authorization_kubeconfig: String,
-    /// Paths that anybody may read; a trailing * stands for everything below.
-    #[arg(long, value_name = "PATHS", default_value = "/healthz,/readyz,/livez", action = ArgAction::Append)]
-    authorization_always_allow_paths: Vec<StringSlice>,
+#[command(next_help_heading = "Debugging flags")]
+pub(crate) struct Debugging {
+    /// Let /debug/flags/v change the verbosity of the log. There are no profiles of Go to show.
+    #[arg(long, value_name = "BOOLEAN", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          default_value = "true", value_parser = boolean, action = ArgAction::Set)]
+    pub(crate) profiling: bool,
+    /// Gates of Kubernetes, as Gate=true; those that this program has no use for are named in the log.
+    #[arg(long, value_name = "GATES", action = ArgAction::Append)]
+    feature_gates: Vec<FeatureGates>,
 }
 
 impl Flags {
@@ -217,7 +199,15 @@ impl Flags {
 
     /// The given flags that change nothing, to be told once.
     pub fn ignored(&self) -> Vec<String> {
-        self.without_effect.given().into_iter().chain(self.logs.ignored()).collect()
+        let gates = self.debugging.feature_gates.iter().flat_map(|gates| &gates.0);
+        let gates = gates.map(|(name, on)| format!("--feature-gates {name}={on}"));
+        self.without_effect.given().into_iter().chain(self.logs.ignored()).chain(gates).collect()
+    }
+
+    /// What the HTTPS endpoint is served with.
+    pub(crate) fn tls(&self) -> ServerOptions {
+        // The name of the pair in --cert-dir is the Go program's.
+        self.serving.tls("cloud-controller-manager", &self.authentication)
     }
 
     /// The file to say everything about, if that is all that is asked for.
@@ -301,58 +291,6 @@ impl Election {
             }
         }
         faults
-    }
-}
-
-impl Serving {
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.bind_address.parse::<std::net::IpAddr>().is_err() {
-            faults.push("--bind-address is not an IP address".to_owned());
-        }
-        if self.tls_cert_file.is_empty() != self.tls_private_key_file.is_empty() {
-            faults.push("--tls-cert-file and --tls-private-key-file belong together".to_owned());
-        }
-        if !["", "VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"]
-            .contains(&self.tls_min_version.as_str())
-        {
-            faults.push("--tls-min-version: expected VersionTLS12 or VersionTLS13".to_owned());
-        }
-        faults
-    }
-
-    /// Where to listen, if anywhere.
-    pub(crate) fn address(&self) -> Option<std::net::SocketAddr> {
-        let ip = self.bind_address.parse().ok()?;
-        (self.secure_port != 0).then(|| std::net::SocketAddr::new(ip, self.secure_port))
-    }
-
-    pub(crate) fn certificate(&self) -> Certificate {
-        if !self.tls_cert_file.is_empty() {
-            return Certificate::Files {
-                certificate: PathBuf::from(&self.tls_cert_file),
-                key: PathBuf::from(&self.tls_private_key_file),
-            };
-        }
-        let file = |extension: &str| {
-            PathBuf::from(&self.cert_dir).join(format!("cloud-controller-manager.{extension}"))
-        };
-        let (certificate, key) = (file("crt"), file("key"));
-        if !self.cert_dir.is_empty() && certificate.exists() && key.exists() {
-            return Certificate::Files { certificate, key };
-        }
-        Certificate::SelfSigned
-    }
-
-    pub(crate) fn min_version(&self) -> MinVersion {
-        if self.tls_min_version == "VersionTLS13" { MinVersion::Tls13 } else { MinVersion::Tls12 }
-    }
-}
-
-impl Access {
-    /// Paths that anybody may read.
-    pub(crate) fn open_paths(&self) -> Vec<String> {
-        joined(&self.authorization_always_allow_paths)
     }
 }
 

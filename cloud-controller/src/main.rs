@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         };
         return print(&page, good);
     }
-    let _ = host::logging::init(flags.logs.format(), flags.logs.verbosity());
+    let _ = host::logging::init(flags.logs.format(), flags.logs.verbosity(), flags.logs.modules());
     host::tls::init();
     // One thread does: nearly all of the time everybody waits for an API.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -2,40 +2,46 @@
 
 use std::path::PathBuf;
 
-use host::serve::{Authorizer, Decision, DecisionFuture};
-use kubernetes::{Cluster, ConnectOptions, Error, Reviewer, Verdict};
+use host::serve::{Authorizer, Caller, Decision, DecisionFuture};
+use kubernetes::{Cluster, ConnectOptions, Error, Lifetimes, Requester, Reviewer, UserInfo, Verdict};
 use text::Chain;
 use tracing::warn;
 
 use crate::flags::Flags;
 
-/// Asks the API server with this program's account, or with another one made for that.
+/// Asks the API server with this program's account, or with others made for that.
 pub struct Reviewed(Reviewer);
 
 impl Reviewed {
-    /// Uses the kubeconfig that the flags name for it, else `own`.
+    /// Uses the kubeconfigs that the flags name for it, else `own`.
     ///
     /// # Errors
-    /// The kubeconfig is unusable.
+    /// A kubeconfig is unusable.
     pub async fn connect(flags: &Flags, own: &Cluster) -> Result<Self, Error> {
-        let access = &flags.access;
-        let named = [&access.authentication_kubeconfig, &access.authorization_kubeconfig];
-        let cluster = match named.into_iter().find(|path| !path.is_empty()) {
-            Some(path) => {
-                let kubeconfig = Some(PathBuf::from(path));
-                Cluster::connect(ConnectOptions { kubeconfig, master: None, ..flags.connect_options() })
-                    .await?
-            }
-            None => own.clone(),
+        let (authentication, authorization) = (&flags.authentication, &flags.authorization);
+        let lifetimes = Lifetimes {
+            token: authentication.authentication_token_webhook_cache_ttl,
+            allowed: authorization.authorization_webhook_cache_authorized_ttl,
+            refused: authorization.authorization_webhook_cache_unauthorized_ttl,
         };
-        Ok(Self(Reviewer::new(cluster)))
+        let who = account(&authentication.authentication_kubeconfig, flags, own).await?;
+        let what = account(&authorization.authorization_kubeconfig, flags, own).await?;
+        Ok(Self(Reviewer::new(who, what, lifetimes)))
     }
 }
 
+async fn account(kubeconfig: &str, flags: &Flags, own: &Cluster) -> Result<Cluster, Error> {
+    if kubeconfig.is_empty() {
+        return Ok(own.clone());
+    }
+    let kubeconfig = Some(PathBuf::from(kubeconfig));
+    Cluster::connect(ConnectOptions { kubeconfig, master: None, ..flags.connect_options() }).await
+}
+
 impl Authorizer for Reviewed {
-    fn authorize<'a>(&'a self, token: Option<&'a str>, verb: &'a str, path: &'a str) -> DecisionFuture<'a> {
+    fn authorize<'a>(&'a self, caller: &'a Caller, verb: &'a str, path: &'a str) -> DecisionFuture<'a> {
         Box::pin(async move {
-            match self.0.review(token, verb, path).await {
+            match self.0.review(&requester(caller), verb, path).await {
                 Ok(Verdict::Allowed) => Decision::Allow,
                 Ok(Verdict::Unauthenticated) => Decision::Unauthenticated,
                 Ok(Verdict::Forbidden { user }) => Decision::Forbidden { user },
@@ -45,5 +51,18 @@ impl Authorizer for Reviewed {
                 }
             }
         })
+    }
+}
+
+fn requester(caller: &Caller) -> Requester {
+    match caller.clone() {
+        Caller::Anonymous => Requester::Anonymous,
+        Caller::Bearer(token) => Requester::Bearer(token),
+        Caller::User(user) => Requester::User(UserInfo {
+            name: user.name,
+            uid: user.uid,
+            groups: user.groups,
+            extra: user.extra,
+        }),
     }
 }

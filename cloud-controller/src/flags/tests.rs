@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use host::tls::{Certificate, MinVersion};
+
 use super::*;
 
 fn parse(args: &[&str]) -> Result<Flags, String> {
@@ -34,8 +36,8 @@ fn defaults_are_those_of_the_go_program() {
     assert_eq!(election.leader_elect_resource_name, "cloud-controller-manager");
     assert_eq!(election.leader_elect_resource_namespace, "kube-system");
     assert_eq!(flags.serving.address(), Some("0.0.0.0:10258".parse().unwrap()));
-    assert_eq!(flags.serving.certificate(), Certificate::SelfSigned);
-    assert_eq!(flags.access.open_paths(), ["/healthz", "/readyz", "/livez"]);
+    assert_eq!(flags.tls(), ServerOptions::default());
+    assert_eq!(flags.authorization.open_paths(), ["/healthz", "/readyz", "/livez"]);
     assert!(ControllerName::ALL.into_iter().all(|name| flags.controllers().unwrap().is_on(name)));
 }
 
@@ -64,6 +66,103 @@ fn the_arguments_of_upstreams_manifests_work_as_they_are() {
         "--bind-address=127.0.0.1",
     ];
     assert_eq!(parse(&chart).unwrap().validate(), Ok(()));
+    let monitored =
+        [&chart[..6], &["--bind-address=0.0.0.0", "--authorization-always-allow-paths=/metrics"]].concat();
+    assert_eq!(parse(&monitored).unwrap().authorization.open_paths(), ["/metrics"]);
+    let migration = [
+        "--controllers=*,-cloud-node",
+        "--leader-elect=false",
+        "--cluster-cidr=10.244.0.0/16",
+        "--configure-cloud-routes=false",
+    ];
+    assert_eq!(parse(&migration).unwrap().validate(), Ok(()));
+    let log = parse(&[
+        "--logging-format=json",
+        "--vmodule=lease=6,*=2",
+        "--log-flush-frequency=5s",
+        "--version=false",
+    ]);
+    assert_eq!(log.unwrap().validate(), Ok(()));
+}
+
+#[test]
+fn every_flag_of_the_go_program_is_known() {
+    let all = "cloud-provider cloud-config user-agent kubeconfig master kube-api-qps kube-api-burst kube-api-content-type \
+        use-service-account-credentials min-resync-period controllers controller-start-interval concurrent-service-syncs \
+        concurrent-node-syncs concurrent-node-status-updates node-status-update-frequency node-monitor-period node-sync-period \
+        route-reconciliation-period configure-cloud-routes allocate-node-cidrs cluster-cidr cidr-allocator-type cluster-name \
+        external-cloud-volume-plugin allow-untagged-cloud leader-elect leader-elect-lease-duration \
+        leader-elect-renew-deadline leader-elect-retry-period leader-elect-resource-lock leader-elect-resource-name \
+        leader-elect-resource-namespace enable-leader-migration leader-migration-config bind-address secure-port cert-dir \
+        tls-cert-file tls-private-key-file tls-sni-cert-key tls-cipher-suites tls-curve-preferences tls-min-version \
+        disable-http2-serving http2-max-streams-per-connection permit-port-sharing permit-address-sharing \
+        authentication-kubeconfig authentication-skip-lookup authentication-token-webhook-cache-ttl \
+        authentication-tolerate-lookup-failure client-ca-file requestheader-allowed-names requestheader-client-ca-file \
+        requestheader-extra-headers-prefix requestheader-group-headers requestheader-uid-headers \
+        requestheader-username-headers authorization-kubeconfig authorization-always-allow-paths \
+        authorization-webhook-cache-authorized-ttl authorization-webhook-cache-unauthorized-ttl profiling \
+        contention-profiling feature-gates v vmodule logging-format log-flush-frequency log-text-split-stream \
+        log-text-info-buffer-size log-json-split-stream log-json-info-buffer-size version help webhooks \
+        webhook-bind-address webhook-secure-port webhook-cert-dir webhook-tls-cert-file webhook-tls-private-key-file \
+        webhook-tls-sni-cert-key webhook-tls-cipher-suites webhook-tls-min-version webhook-disable-http2-serving";
+    let page = page();
+    for name in all.split_whitespace().filter(|name| *name != "help") {
+        assert!(page.contains(&format!("| `--{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn help_is_grouped_and_names_every_flag() {
+    let help = parse(&["--help"]).unwrap_err();
+    for heading in [
+        "Generic flags:",
+        "Secure serving flags:",
+        "Authentication flags:",
+        "Authorization flags:",
+        "Logs flags:",
+    ] {
+        assert!(help.lines().any(|line| line == heading), "{heading}\n{help}");
+    }
+    assert!(help.contains("--client-ca-file <FILE>") && help.contains("--stderrthreshold"));
+}
+
+#[test]
+fn how_the_endpoint_is_served() {
+    let flags = parse(&[
+        "--tls-cert-file=/c",
+        "--tls-private-key-file=/k",
+        "--tls-min-version=VersionTLS13",
+        "--tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256",
+        "--tls-curve-preferences=29,23",
+        "--tls-sni-cert-key=/s.crt,/s.key:a.example,*.b.example",
+        "--client-ca-file=/ca",
+        "--requestheader-client-ca-file=/proxy",
+        "--requestheader-allowed-names=front-proxy",
+    ])
+    .unwrap();
+    assert_eq!(flags.validate(), Ok(()));
+    let tls = flags.tls();
+    assert_eq!(tls.certificate, Certificate::Files { certificate: "/c".into(), key: "/k".into() });
+    assert_eq!((tls.min_version, tls.curves), (MinVersion::Tls13, vec![29, 23]));
+    assert_eq!((tls.cipher_suites.len(), tls.sni[0].names.len()), (2, 2));
+    assert_eq!(
+        (tls.clients.users, tls.clients.proxy_names),
+        (Some("/ca".into()), vec!["front-proxy".to_owned()])
+    );
+    assert_eq!(flags.authentication.proxy_headers().group, ["x-remote-group"]);
+    assert_eq!(
+        faults(&[
+            "--tls-cipher-suites=TLS_NONSENSE",
+            "--tls-curve-preferences=P-256",
+            "--tls-sni-cert-key=x"
+        ]),
+        [
+            "--tls-cipher-suites: \"TLS_NONSENSE\" is not known",
+            "--tls-curve-preferences: expected numbers such as 29 or 23",
+            "--tls-sni-cert-key: expected certificate,key or certificate,key:names",
+        ]
+    );
+    assert!(parse(&["--feature-gates=A"]).unwrap_err().contains("missing bool value for A"));
 }
 
 #[test]
@@ -135,7 +234,7 @@ fn flags_without_effect_are_accepted_in_every_form_and_told() {
         "12h",
         "--profiling=false",
         "--feature-gates=A=true,B=false",
-        "--vmodule=a=1",
+        "--stderrthreshold=2",
     ])
     .unwrap();
     assert_eq!(flags.validate(), Ok(()));
@@ -144,10 +243,10 @@ fn flags_without_effect_are_accepted_in_every_form_and_told() {
         [
             "--min-resync-period",
             "--cluster-cidr",
-            "--feature-gates",
             "--allocate-node-cidrs",
-            "--profiling",
-            "--vmodule"
+            "--stderrthreshold",
+            "--feature-gates A=true",
+            "--feature-gates B=false",
         ]
     );
 }

@@ -8,17 +8,22 @@
 //! value_parser = host::flags::boolean, action = clap::ArgAction::Set)]`.
 
 mod csv;
+mod gates;
+mod logs;
 mod page;
+mod serving;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser};
+use clap::{CommandFactory, Parser};
 
-use crate::logging::Format;
+pub use gates::FeatureGates;
+pub use logs::LogFlags;
 pub use page::page;
+pub use serving::{AuthenticationFlags, AuthorizationFlags, ServingFlags};
 
 /// Parses a command line; `args` begins with the program's name.
 ///
@@ -96,82 +101,12 @@ impl FromStr for StringToString {
     }
 }
 
-/// The flags about logs that Kubernetes programs share. Those without a meaning here are accepted all the same.
-#[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Logs")]
-pub struct LogFlags {
-    /// Log level verbosity: 4 and more also tells what is looked at, 6 and more every request.
-    #[arg(short = 'v', long = "v", value_name = "LEVEL", default_value_t = 0, allow_negative_numbers = true)]
-    verbosity: i32,
-
-    /// Form of the log: text or json.
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    logging_format: Format,
-
-    #[command(flatten)]
-    ignored: IgnoredLogFlags,
-}
-
-macro_rules! ignored_flags {
-    ($($field:ident),* $(,)?) => {
-        #[derive(Args, Clone, Debug)]
-        struct IgnoredLogFlags {
-            $(#[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-              $field: Option<String>,)*
-        }
-
-        impl IgnoredLogFlags {
-            fn given(&self) -> Vec<String> {
-                let mut given = Vec::new();
-                $(if self.$field.is_some() { given.push(format!("--{}", stringify!($field).replace('_', "-"))); })*
-                given
-            }
-        }
-    };
-}
-ignored_flags!(
-    add_dir_header,
-    alsologtostderr,
-    legacy_stderr_threshold_behavior,
-    log_backtrace_at,
-    log_dir,
-    log_file,
-    log_file_max_size,
-    log_flush_frequency,
-    log_json_info_buffer_size,
-    log_json_split_stream,
-    log_text_info_buffer_size,
-    log_text_split_stream,
-    logtostderr,
-    one_output,
-    skip_headers,
-    skip_log_headers,
-    stderrthreshold,
-    vmodule,
-);
-
-impl LogFlags {
-    /// klog's verbosity; below zero is zero.
-    pub fn verbosity(&self) -> u8 {
-        u8::try_from(self.verbosity.clamp(0, 10)).unwrap_or(0)
-    }
-
-    /// Form of the log.
-    pub fn format(&self) -> Format {
-        self.logging_format
-    }
-
-    /// The flags given that have no effect, to be told once.
-    pub fn ignored(&self) -> Vec<String> {
-        self.ignored.given()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::ArgAction;
 
     use super::*;
+    use crate::logging::Format;
 
     #[derive(Parser, Debug)]
     struct Flags {
@@ -217,8 +152,8 @@ mod tests {
             (&["--v=2"][..], 2),
             (&["--v", "2"][..], 2),
             (&["--v=1", "-v=6"][..], 6),
-            (&["--v=-1"][..], 0),
-            (&["--v=99"][..], 10),
+            (&["--v=-1"][..], -1),
+            (&["--v=99"][..], 99),
         ] {
             assert_eq!(flags(args).unwrap().logs.verbosity(), expected, "{args:?}");
         }

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
 /// What a check decides about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Probe {
@@ -17,6 +23,23 @@ type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Vec<(Probe, String, Check)>,
+    last: Family<Asked, Gauge>,
+    counted: Family<Answered, Counter>,
+}
+
+/// A check and the page that asked.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Asked {
+    name: String,
+    r#type: String,
+}
+
+/// The same with the answer.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    name: String,
+    status: &'static str,
+    r#type: String,
 }
 
 impl Health {
@@ -30,6 +53,25 @@ impl Health {
         self.checks.push((probe, name.to_owned(), Arc::new(check)));
     }
 
+    /// The metrics of `/metrics/slis`. Do not change the names: they are Kubernetes' own.
+    pub(crate) fn slis(&self) -> Registry {
+        let mut registry = Registry::default();
+        registry.register(
+            "kubernetes_healthcheck",
+            "Result of a health check the last time it was asked: 1 is good",
+            self.last.clone(),
+        );
+        registry.register("kubernetes_healthchecks", "Results of health checks", self.counted.clone());
+        registry
+    }
+
+    fn count(&self, name: &str, page: &str, good: bool) {
+        let asked = Asked { name: name.to_owned(), r#type: page.to_owned() };
+        self.last.get_or_create(&asked).set(i64::from(good));
+        let status = if good { "success" } else { "error" };
+        self.counted.get_or_create(&Answered { name: asked.name, status, r#type: asked.r#type }).inc();
+    }
+
     /// Whether all is well, and the page that says so; `query` may ask to be `verbose` and `exclude` checks by name.
     pub(crate) fn page(&self, path: &str, query: &str) -> (bool, String) {
         let parameters: Vec<(&str, &str)> =
@@ -37,6 +79,7 @@ impl Health {
         let excluded = |name: &str| parameters.contains(&("exclude", name));
         let mut lines = vec!["[+]ping ok".to_owned()];
         let mut healthy = true;
+        self.count("ping", path, true);
         for (probe, name, check) in &self.checks {
             if path != "readyz" && *probe == Probe::Ready {
                 continue;
@@ -45,7 +88,9 @@ impl Health {
                 lines.push(format!("[+]{name} excluded: ok"));
                 continue;
             }
-            lines.push(match check() {
+            let result = check();
+            self.count(name, path, result.is_ok());
+            lines.push(match result {
                 Ok(()) => format!("[+]{name} ok"),
                 Err(reason) => {
                     tracing::warn!(check = name, reason, "{path} check failed");

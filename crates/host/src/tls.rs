@@ -1,15 +1,20 @@
-//! The process-wide TLS provider, and the server's certificate.
+//! The process-wide TLS provider, and the server's side of TLS: certificates, what is spoken, who the clients are.
 
 mod certificate;
+mod clients;
+mod names;
+mod subject;
+mod watched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::SupportedProtocolVersion;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
 pub use certificate::CertificateError;
+pub use clients::{CertificateUser, ClientFiles, Clients, Peer};
+pub use names::unknown_suites;
 
 /// Chooses the cryptography for every TLS connection of the process. To be called first by `main`; more calls do no harm.
 pub fn init() {
@@ -18,9 +23,10 @@ pub fn init() {
 }
 
 /// Where the serving certificate comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Certificate {
     /// Made at start, for `localhost` and 127.0.0.1, kept in memory.
+    #[default]
     SelfSigned,
     /// PEM files, read anew when they change.
     Files {
@@ -29,6 +35,17 @@ pub enum Certificate {
         /// Its private key.
         key: PathBuf,
     },
+}
+
+/// A certificate for clients that ask for certain names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sni {
+    /// PEM file with the certificate.
+    pub certificate: PathBuf,
+    /// PEM file with its key.
+    pub key: PathBuf,
+    /// The names, `*.` in front for any label; empty for those of the certificate.
+    pub names: Vec<String>,
 }
 
 /// The lowest version of TLS that is spoken.
@@ -41,27 +58,61 @@ pub enum MinVersion {
     Tls13,
 }
 
+/// A server's TLS settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// The certificate for clients that ask for no name, or another than those below.
+    pub certificate: Certificate,
+    /// Certificates for certain names.
+    pub sni: Vec<Sni>,
+    /// Lowest version.
+    pub min_version: MinVersion,
+    /// Suites of TLS 1.2 that may be spoken, by Go's names; empty for all strong ones.
+    pub cipher_suites: Vec<String>,
+    /// Groups for the key exchange, by number; empty for all.
+    pub curves: Vec<u16>,
+    /// Who signs certificates of clients.
+    pub clients: ClientFiles,
+}
+
+/// The server's side of TLS.
+#[derive(Clone)]
+pub struct Server {
+    /// For handshakes.
+    pub config: Arc<ServerConfig>,
+    /// For certificates that clients show.
+    pub clients: Option<Arc<Clients>>,
+}
+
 static TLS12_UP: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS13, &rustls::version::TLS12];
 static TLS13_UP: [&SupportedProtocolVersion; 1] = [&rustls::version::TLS13];
 
-/// A server's TLS settings, for HTTP/1.1.
+/// A server, for HTTP/1.1.
 ///
 /// # Errors
-/// The certificate cannot be made or read.
-pub fn server(
-    certificate: &Certificate,
-    min_version: MinVersion,
-) -> Result<Arc<ServerConfig>, CertificateError> {
-    let versions: &[_] = match min_version {
-        MinVersion::Tls12 => &TLS12_UP,
-        MinVersion::Tls13 => &TLS13_UP,
+/// A certificate cannot be made or read, or nothing is left that could be spoken.
+pub fn server(options: &ServerOptions) -> Result<Server, CertificateError> {
+    let cipher_suites = names::suites(&options.cipher_suites);
+    let speaks_tls12 = cipher_suites.iter().any(|suite| suite.tls13().is_none());
+    let versions: &[_] = match options.min_version {
+        MinVersion::Tls12 if speaks_tls12 => &TLS12_UP,
+        _ => &TLS13_UP,
     };
-    let resolver = certificate::resolver(certificate)?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = CryptoProvider {
+        cipher_suites,
+        kx_groups: names::groups(&options.curves),
+        ..ring::default_provider()
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(versions)
-        .map_err(CertificateError::Tls)?
-        .with_no_client_auth()
-        .with_cert_resolver(resolver);
+        .map_err(CertificateError::Tls)?;
+    let clients = Clients::new(&options.clients)?;
+    let builder = match &clients {
+        Some(clients) => builder.with_client_cert_verifier(clients.clone()),
+        None => builder.with_no_client_auth(),
+    };
+    let resolver = certificate::Resolver::new(&options.certificate, &options.sni)?;
+    let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Server { config: Arc::new(config), clients })
 }

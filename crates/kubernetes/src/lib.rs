@@ -40,7 +40,7 @@ pub use limiter::{Limiter, Priority};
 pub use metrics::Metrics;
 pub use node::{AddressKind, Condition, Node, NodeAddress, Ready, Taint};
 pub use object::Object;
-pub use review::{Reviewer, Verdict};
+pub use review::{Lifetimes, Requester, Reviewer, UserInfo, Verdict};
 pub use service::{Ingress, IpFamily, Protocol, Service, ServicePort};
 pub use watch::{Change, Changes, Store, Watch};
 pub use writes::NodeInit;

@@ -1,6 +1,6 @@
 //! Asks the API server who a caller is (`TokenReview`) and what they may do (`SubjectAccessReview`).
 //!
-//! Answers are kept for ten seconds, under a hash of the token. Their number, and the number of questions under way, are
+//! Answers are kept for a while, under a hash of the question. Their number, and the number of questions under way, are
 //! bounded, and questions wait behind all other traffic: whoever floods the endpoint with invented tokens slows down
 //! nobody but themselves.
 
@@ -33,21 +33,66 @@ pub enum Verdict {
     },
 }
 
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requester {
+    /// Somebody who is known already.
+    User(UserInfo),
+    /// The bearer of this token.
+    Bearer(String),
+    /// Anybody.
+    Anonymous,
+}
+
+/// A user of the cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct UserInfo {
+    /// Name.
+    #[serde(rename(deserialize = "username", serialize = "user"))]
+    pub name: String,
+    /// Unique id, where there is one.
+    pub uid: String,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// More, by key.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// How long answers are kept; zero for not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Who bears a token, or that nobody does.
+    pub token: Duration,
+    /// A yes.
+    pub allowed: Duration,
+    /// A no.
+    pub refused: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        let usual = Duration::from_secs(10);
+        Self { token: usual, allowed: usual, refused: usual }
+    }
+}
+
 /// Reviews requests to our own endpoint. Clones share the answers.
 #[derive(Clone)]
 pub struct Reviewer {
-    cluster: Cluster,
+    authentication: Cluster,
+    authorization: Cluster,
+    lifetimes: Lifetimes,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    known: Mutex<BTreeMap<[u8; 32], (Instant, Verdict)>>,
+    tokens: Answers<Option<UserInfo>>,
+    access: Answers<bool>,
     under_way: Semaphore,
 }
 
-/// How long an answer holds.
-const HOLDS: Duration = Duration::from_secs(10);
-/// How many answers are kept.
+/// How many answers of each kind are kept.
 const KEPT: usize = 1024;
 /// How many questions are asked at a time.
 const AT_A_TIME: usize = 4;
@@ -64,16 +109,7 @@ struct TokenReview {
 #[serde(default)]
 struct TokenStatus {
     authenticated: bool,
-    user: User,
-}
-
-#[derive(Clone, Default, Deserialize, Serialize)]
-#[serde(default)]
-struct User {
-    username: String,
-    uid: String,
-    groups: Vec<String>,
-    extra: BTreeMap<String, Vec<String>>,
+    user: UserInfo,
 }
 
 #[derive(Deserialize)]
@@ -88,10 +124,10 @@ struct AccessStatus {
     allowed: bool,
 }
 
-impl User {
+impl UserInfo {
     fn anonymous() -> Self {
         Self {
-            username: "system:anonymous".into(),
+            name: "system:anonymous".into(),
             groups: vec!["system:unauthenticated".into()],
             ..Self::default()
         }
@@ -99,35 +135,26 @@ impl User {
 }
 
 impl Reviewer {
-    /// A reviewer that asks with the rights of `cluster`'s account: `create` on `tokenreviews` and `subjectaccessreviews`.
-    pub fn new(cluster: Cluster) -> Self {
-        let shared = Shared { known: Mutex::default(), under_way: Semaphore::new(AT_A_TIME) };
-        Self { cluster, shared: Arc::new(shared) }
+    /// A reviewer that asks who somebody is with the rights of one account (`create` on `tokenreviews`), and what they may
+    /// do with those of another (`create` on `subjectaccessreviews`).
+    pub fn new(authentication: Cluster, authorization: Cluster, lifetimes: Lifetimes) -> Self {
+        let shared = Shared {
+            tokens: Answers::default(),
+            access: Answers::default(),
+            under_way: Semaphore::new(AT_A_TIME),
+        };
+        Self { authentication, authorization, lifetimes, shared: Arc::new(shared) }
     }
 
-    /// Whether the bearer of `token`, or anybody without one, may use `verb` on the URL path `path`.
+    /// Whether `who` may use `verb` on the URL path `path`.
     ///
     /// # Errors
     /// The API server cannot be asked.
-    pub async fn review(&self, token: Option<&str>, verb: &str, path: &str) -> Result<Verdict, Error> {
-        let key = digest(token, verb, path);
-        if let Some(verdict) = self.shared.recall(&key) {
-            return Ok(verdict);
-        }
-        // The semaphore is never closed.
-        let _turn = self.shared.under_way.acquire().await;
-        if let Some(verdict) = self.shared.recall(&key) {
-            return Ok(verdict);
-        }
-        let verdict = self.ask(token, verb, path).await?;
-        self.shared.remember(key, verdict.clone());
-        Ok(verdict)
-    }
-
-    async fn ask(&self, token: Option<&str>, verb: &str, path: &str) -> Result<Verdict, Error> {
-        let user = match token {
-            None => User::anonymous(),
-            Some(token) => match self.user(token).await {
+    pub async fn review(&self, who: &Requester, verb: &str, path: &str) -> Result<Verdict, Error> {
+        let user = match who {
+            Requester::User(user) => user.clone(),
+            Requester::Anonymous => UserInfo::anonymous(),
+            Requester::Bearer(token) => match self.user(token).await {
                 Ok(Some(user)) => user,
                 Ok(None) => return Ok(Verdict::Unauthenticated),
                 Err(error) => return unless_not_ours_to_ask(error, "unknown"),
@@ -138,29 +165,48 @@ impl Reviewer {
         }
         match self.may(&user, verb, path).await {
             Ok(true) => Ok(Verdict::Allowed),
-            Ok(false) => Ok(Verdict::Forbidden { user: user.username }),
-            Err(error) => unless_not_ours_to_ask(error, &user.username),
+            Ok(false) => Ok(Verdict::Forbidden { user: user.name }),
+            Err(error) => unless_not_ours_to_ask(error, &user.name),
         }
     }
 
-    async fn user(&self, token: &str) -> Result<Option<User>, Error> {
+    async fn user(&self, token: &str) -> Result<Option<UserInfo>, Error> {
+        let key = digest(&[token]);
+        // The semaphore is never closed.
+        if let Some(user) = self.shared.tokens.recall(&key) {
+            return Ok(user);
+        }
+        let _turn = self.shared.under_way.acquire().await;
+        if let Some(user) = self.shared.tokens.recall(&key) {
+            return Ok(user);
+        }
         let body = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
         let call = question("token_review", "/apis/authentication.k8s.io/v1/tokenreviews", body);
-        let review: TokenReview = self.cluster.send(&call).await?;
-        Ok(review.status.authenticated.then_some(review.status.user))
+        let review: TokenReview = self.authentication.send(&call).await?;
+        let user = review.status.authenticated.then_some(review.status.user);
+        self.shared.tokens.remember(key, user.clone(), self.lifetimes.token);
+        Ok(user)
     }
 
-    async fn may(&self, user: &User, verb: &str, path: &str) -> Result<bool, Error> {
-        let body = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {
-                "user": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra,
-                "nonResourceAttributes": {"verb": verb, "path": path},
-            },
-        });
+    async fn may(&self, user: &UserInfo, verb: &str, path: &str) -> Result<bool, Error> {
+        let mut spec = serde_json::to_value(user).unwrap_or_default();
+        spec["nonResourceAttributes"] = json!({"verb": verb, "path": path});
+        let key = digest(&[&spec.to_string()]);
+        if let Some(allowed) = self.shared.access.recall(&key) {
+            return Ok(allowed);
+        }
+        let _turn = self.shared.under_way.acquire().await;
+        if let Some(allowed) = self.shared.access.recall(&key) {
+            return Ok(allowed);
+        }
+        let body =
+            json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec});
         let call = question("access_review", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body);
-        let review: AccessReview = self.cluster.send(&call).await?;
-        Ok(review.status.allowed)
+        let review: AccessReview = self.authorization.send(&call).await?;
+        let allowed = review.status.allowed;
+        let lifetime = if allowed { self.lifetimes.allowed } else { self.lifetimes.refused };
+        self.shared.access.remember(key, allowed, lifetime);
+        Ok(allowed)
     }
 }
 
@@ -174,33 +220,44 @@ fn question(name: &'static str, path: &str, body: Value) -> Call {
     Call { priority: Priority::Event, fenced: false, ..call }
 }
 
-fn digest(token: Option<&str>, verb: &str, path: &str) -> [u8; 32] {
+fn digest(parts: &[&str]) -> [u8; 32] {
     let mut hash = Sha256::new();
-    hash.update([u8::from(token.is_some())]);
-    for part in [token.unwrap_or_default(), verb, path] {
+    for part in parts {
         hash.update(part.len().to_le_bytes());
         hash.update(part);
     }
     hash.finalize().into()
 }
 
-impl Shared {
-    fn recall(&self, key: &[u8; 32]) -> Option<Verdict> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(key).filter(|(at, _)| at.elapsed() < HOLDS).map(|(_, verdict)| verdict.clone())
+/// Answers of one kind, each until its end.
+struct Answers<T>(Mutex<BTreeMap<[u8; 32], (Instant, T)>>);
+
+impl<T> Default for Answers<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T: Clone> Answers<T> {
+    fn recall(&self, key: &[u8; 32]) -> Option<T> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(key).filter(|(end, _)| Instant::now() < *end).map(|(_, answer)| answer.clone())
     }
 
-    fn remember(&self, key: [u8; 32], verdict: Verdict) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, key: [u8; 32], answer: T, lifetime: Duration) {
+        let now = Instant::now();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KEPT {
-            known.retain(|_, (at, _)| at.elapsed() < HOLDS);
+            known.retain(|_, (end, _)| now < *end);
         }
         if known.len() >= KEPT
-            && let Some(oldest) = known.iter().min_by_key(|(_, (at, _))| *at).map(|(key, _)| *key)
+            && let Some(first) = known.iter().min_by_key(|(_, (end, _))| *end).map(|(key, _)| *key)
         {
-            known.remove(&oldest);
+            known.remove(&first);
         }
-        known.insert(key, (Instant::now(), verdict));
+        if !lifetime.is_zero() {
+            known.insert(key, (now + lifetime, answer));
+        }
     }
 }
 
@@ -237,52 +294,79 @@ mod tests {
             };
             async move { Ok(answer) }
         });
-        (Reviewer::new(api), asked)
+        (Reviewer::new(api.clone(), api, LIFETIMES), asked)
+    }
+
+    const LIFETIMES: Lifetimes = Lifetimes {
+        token: Duration::from_secs(10),
+        allowed: Duration::from_secs(10),
+        refused: Duration::from_secs(5),
+    };
+
+    fn bearer(token: &str) -> Requester {
+        Requester::Bearer(token.to_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn verdicts() {
         let (reviewer, _) = reviewer();
         let forbidden = |user: &str| Verdict::Forbidden { user: user.into() };
-        for (token, path, verdict) in [
-            (Some("good"), "/metrics", Verdict::Allowed),
-            (Some("good"), "/configz", forbidden("prometheus")),
-            (Some("master"), "/configz", Verdict::Allowed),
-            (Some("bad"), "/metrics", Verdict::Unauthenticated),
-            (None, "/metrics", forbidden("system:anonymous")),
-            (Some("norights"), "/metrics", forbidden("unknown")),
+        for (who, path, verdict) in [
+            (bearer("good"), "/metrics", Verdict::Allowed),
+            (bearer("good"), "/configz", forbidden("prometheus")),
+            (bearer("master"), "/configz", Verdict::Allowed),
+            (bearer("bad"), "/metrics", Verdict::Unauthenticated),
+            (Requester::Anonymous, "/metrics", forbidden("system:anonymous")),
+            (bearer("norights"), "/metrics", forbidden("unknown")),
+            (
+                Requester::User(UserInfo { name: "u".into(), ..UserInfo::default() }),
+                "/metrics",
+                forbidden("u"),
+            ),
+            (
+                Requester::User(UserInfo { groups: vec![MASTERS.into()], ..UserInfo::default() }),
+                "/configz",
+                Verdict::Allowed,
+            ),
         ] {
-            assert_eq!(reviewer.review(token, "get", path).await.unwrap(), verdict, "{token:?} {path}");
+            assert_eq!(reviewer.review(&who, "get", path).await.unwrap(), verdict, "{who:?} {path}");
         }
-        assert!(reviewer.review(Some("down"), "get", "/metrics").await.is_err());
+        assert!(reviewer.review(&bearer("down"), "get", "/metrics").await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_holds_ten_seconds_for_that_request_alone() {
+    async fn answers_hold_as_long_as_they_are_said_to() {
         let (reviewer, asked) = reviewer();
+        let count = || asked.swap(0, Ordering::Relaxed);
         for _ in 0..5 {
-            reviewer.review(Some("good"), "get", "/metrics").await.unwrap();
+            reviewer.review(&bearer("good"), "get", "/metrics").await.unwrap();
         }
-        assert_eq!(asked.load(Ordering::Relaxed), 2);
-        reviewer.review(Some("good"), "post", "/metrics").await.unwrap();
-        assert_eq!(asked.load(Ordering::Relaxed), 4);
-        tokio::time::advance(HOLDS).await;
-        reviewer.review(Some("good"), "get", "/metrics").await.unwrap();
-        assert_eq!(asked.load(Ordering::Relaxed), 6);
+        assert_eq!(count(), 2);
+        reviewer.review(&bearer("good"), "post", "/metrics").await.unwrap();
+        assert_eq!(count(), 1, "who it is, is known; whether they may do that, is not");
+        tokio::time::advance(LIFETIMES.refused).await;
+        reviewer.review(&bearer("good"), "post", "/metrics").await.unwrap();
+        reviewer.review(&bearer("good"), "get", "/metrics").await.unwrap();
+        assert_eq!(count(), 1, "a no is forgotten earlier than a yes");
+        tokio::time::advance(LIFETIMES.token).await;
+        reviewer.review(&bearer("good"), "get", "/metrics").await.unwrap();
+        assert_eq!(count(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn invented_tokens_do_not_fill_the_memory() {
         let (reviewer, _) = reviewer();
         for n in 0..2 * KEPT {
-            reviewer.review(Some(&n.to_string()), "get", "/metrics").await.unwrap();
+            reviewer.review(&bearer(&n.to_string()), "get", "/metrics").await.unwrap();
+            reviewer.review(&bearer("good"), "get", &format!("/{n}")).await.unwrap();
         }
-        assert!(reviewer.shared.known.lock().unwrap().len() <= KEPT);
+        assert!(reviewer.shared.tokens.0.lock().unwrap().len() <= KEPT);
+        assert!(reviewer.shared.access.0.lock().unwrap().len() <= KEPT);
     }
 
     #[test]
     fn parts_of_the_request_do_not_run_into_one_another() {
-        assert_ne!(digest(Some("ab"), "c", "d"), digest(Some("a"), "bc", "d"));
-        assert_ne!(digest(Some(""), "c", "d"), digest(None, "c", "d"));
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+        assert_ne!(digest(&["", "c"]), digest(&["c"]));
     }
 }

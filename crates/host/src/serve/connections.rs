@@ -4,34 +4,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::stall::Unstalled;
+use crate::tls::{Clients, Peer, Server};
+
 /// Connections open at a time; one more makes the oldest give way.
 const MOST: usize = 200;
-/// Time for a handshake, for a request's header, and for which a connection may be idle.
+/// Time for a handshake, for a request's header, for which a connection may be idle, and for which nothing may be read of
+/// an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Largest header of a request, in bytes.
+/// Bytes of a request that may wait to be understood; a header of twice this size is refused in any case.
 const HEADER_LIMIT: usize = 64 * 1024;
 /// Pause after the system refused a connection, for want of file descriptors for example.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves HTTPS until `stop` is cancelled; open connections are dropped then.
-pub async fn serve_tls(
-    listener: TcpListener,
-    tls: Arc<ServerConfig>,
-    router: Router,
-    stop: CancellationToken,
-) {
-    accept(listener, Some(TlsAcceptor::from(tls)), router, stop).await;
+pub async fn serve_tls(listener: TcpListener, tls: Server, router: Router, stop: CancellationToken) {
+    let tls = Tls { acceptor: TlsAcceptor::from(tls.config), clients: tls.clients };
+    accept(listener, Some(tls), router, stop).await;
 }
 
 /// Serves HTTP until `stop` is cancelled; open connections are dropped then.
@@ -39,7 +38,13 @@ pub async fn serve_plain(listener: TcpListener, router: Router, stop: Cancellati
     accept(listener, None, router, stop).await;
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, stop: CancellationToken) {
+#[derive(Clone)]
+struct Tls {
+    acceptor: TlsAcceptor,
+    clients: Option<Arc<Clients>>,
+}
+
+async fn accept(listener: TcpListener, tls: Option<Tls>, router: Router, stop: CancellationToken) {
     let mut open = Open::default();
     loop {
         tokio::select! {
@@ -71,7 +76,7 @@ struct Open {
 }
 
 impl Open {
-    fn add(&mut self, stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+    fn add(&mut self, stream: TcpStream, tls: Option<Tls>, router: Router) {
         if self.stops.len() >= MOST
             && let Some((_, oldest)) = self.stops.pop_first()
         {
@@ -87,10 +92,14 @@ impl Open {
     }
 }
 
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, router: Router) {
+async fn connection(stream: TcpStream, tls: Option<Tls>, router: Router) {
     let Some(tls) = tls else { return requests(stream, router).await };
-    match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => requests(stream, router).await,
+    match tokio::time::timeout(PATIENCE, tls.acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let chain = stream.get_ref().1.peer_certificates();
+            let peer = tls.clients.map_or_else(Peer::default, |clients| clients.peer(chain));
+            requests(stream, router.layer(Extension(peer))).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
@@ -102,7 +111,7 @@ async fn requests(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router:
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEADER_LIMIT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Unstalled::new(stream, PATIENCE)), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended early");
@@ -121,7 +130,7 @@ mod tests {
 
     use super::*;
     use crate::serve::listen;
-    use crate::tls::{self, Certificate, MinVersion};
+    use crate::tls::{self, Certificate, ServerOptions};
 
     fn router() -> Router {
         Router::new().route("/", get(|| async { "hello" }))
@@ -156,7 +165,8 @@ mod tests {
         let files = Certificate::Files { certificate: directory.join("c.pem"), key: directory.join("k.pem") };
         std::fs::write(directory.join("c.pem"), certificate.pem()).unwrap();
         std::fs::write(directory.join("k.pem"), key.serialize_pem()).unwrap();
-        let config = tls::server(&files, MinVersion::Tls12).unwrap();
+        let options = ServerOptions { certificate: files, ..ServerOptions::default() };
+        let config = tls::server(&options).unwrap();
         std::fs::remove_dir_all(&directory).unwrap();
 
         let listener = listen(([127, 0, 0, 1], 0).into(), false).unwrap();
