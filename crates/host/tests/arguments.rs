@@ -127,5 +127,7 @@ fn arguments_of_the_share_driver() {
     assert!(share.with_topology && share.cluster_id.is_empty() && share.cluster.is_empty());
     assert!(share.fwdendpoint.ends_with("csi.sock") && share.compatibility_settings.is_empty());
     assert_eq!((share.drivername.as_str(), share.nodeid.as_str()), ("nfs.manila.csi.openstack.org", "node"));
-    assert!(share.endpoint.starts_with("unix:///") && share.runtime_config_file.starts_with("/runtimeconfig/"));
+    assert!(
+        share.endpoint.starts_with("unix:///") && share.runtime_config_file.starts_with("/runtimeconfig/")
+    );
 }

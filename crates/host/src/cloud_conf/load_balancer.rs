@@ -102,12 +102,10 @@ section! {
 /// Octavia providers that need no remark.
 const PROVIDERS: [&str; 5] = ["amphora", "octavia", "ovn", "f5", "amphorav2"];
 
-fn odd_provider(provider: &String) -> Vec<String> {
-    let known = provider.is_empty() || PROVIDERS.contains(&provider.as_str());
-    (!known)
-        .then(|| format!("{provider:?} is none of those that are known to work: {}", PROVIDERS.join(", ")))
-        .into_iter()
-        .collect()
+fn odd_provider(provider: &str) -> Vec<String> {
+    let known = provider.is_empty() || PROVIDERS.contains(&provider);
+    let remark = || format!("none of those that are known to work: {}", PROVIDERS.join(", "));
+    (!known).then(remark).into_iter().collect()
 }
 
 /// Octavia takes 1 to 10; other numbers are sent all the same, and Octavia says no.

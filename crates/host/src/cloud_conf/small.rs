@@ -71,15 +71,15 @@ section! {
 pub struct Ranges {
     /// Address and length of the prefix.
     pub ranges: Vec<(IpAddr, u8)>,
-    wrong: Vec<String>,
+    /// Which of the items are none, from 1.
+    wrong: Vec<usize>,
 }
 
 impl Ranges {
     fn odd(&self) -> Vec<String> {
-        self.wrong
-            .iter()
-            .map(|item| format!("{item:?} is not a CIDR such as 10.0.0.0/8 and is left out"))
-            .collect()
+        let remark =
+            |number: &usize| format!("item {number} is not a CIDR such as 10.0.0.0/8 and is left out");
+        self.wrong.iter().map(remark).collect()
     }
 }
 
@@ -89,10 +89,11 @@ impl Value for Ranges {
     fn parse(text: Option<&str>) -> Result<Self, Invalid> {
         let text = <String as Value>::parse(text)?;
         let mut ranges = Self::default();
-        for item in text.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
+        let items = text.split([',', ' ', '\t']).filter(|item| !item.is_empty());
+        for (index, item) in items.enumerate() {
             match range(item) {
                 Some(range) => ranges.ranges.push(range),
-                None => ranges.wrong.push(text::printable(item, 64)),
+                None => ranges.wrong.push(index + 1),
             }
         }
         Ok(ranges)
