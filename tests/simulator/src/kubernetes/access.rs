@@ -12,6 +12,9 @@ use super::selector::Selector;
 /// Members may do everything.
 const MASTERS: &str = "system:masters";
 
+/// Whom tokens are for.
+pub(crate) const AUDIENCE: &str = "https://kubernetes.default.svc";
+
 /// Somebody who sends requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
@@ -247,8 +250,8 @@ impl Access {
         let status = match self.bearer(token, now) {
             Some(user) => json!({"authenticated": true, "user": {
                 "username": user.name, "uid": user.uid, "groups": user.groups
-            }}),
-            None => json!({"user": {}, "error": "[invalid bearer token, Token has been invalidated]"}),
+            }, "audiences": [AUDIENCE]}),
+            None => json!({"user": {}, "error": "invalid bearer token"}),
         };
         let mut answer = review.clone();
         answer["metadata"] = json!({});

@@ -126,6 +126,15 @@ impl Kind {
         KINDS.iter().find(|kind| kind.group == group && kind.version == version && kind.plural == plural)
     }
 
+    /// Whether a path is below a group that is served.
+    pub(crate) fn serves(path: &str) -> bool {
+        let root = |kind: &Self| match kind.group {
+            "" => format!("/api/{}/", kind.version),
+            group => format!("/apis/{group}/{}/", kind.version),
+        };
+        KINDS.iter().any(|kind| path.starts_with(&root(kind)))
+    }
+
     /// Its place in the table: the key of its objects in the store.
     pub(crate) fn id(&self) -> &'static str {
         self.plural

@@ -47,7 +47,7 @@ fn as_map(value: &mut Value) -> &mut Map<String, Value> {
 /// A JSON patch (RFC 6902).
 pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), Unfit> {
     let Value::Array(operations) = patch else {
-        return Err(Unfit::Malformed("error decoding patch: json: cannot unmarshal object".into()));
+        return Err(Unfit::Malformed("error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp".into()));
     };
     for operation in operations {
         let text = |key: &str| operation[key].as_str();

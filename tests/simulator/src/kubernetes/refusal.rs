@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
+use super::store::Key;
 
 /// A refusal: what becomes a `Status` object, or a plain text where the real server answers so.
 #[derive(Clone, Debug)]
@@ -41,8 +42,9 @@ impl Problem {
         Self { field: field.into(), reason: "FieldValueRequired", message }
     }
 
-    pub(crate) fn duplicate(field: impl Into<String>, value: &Value) -> Self {
-        let message = format!("Duplicate value: {}", quoted(value));
+    /// `value` is shown as it is: the server shows its own struct.
+    pub(crate) fn duplicate(field: impl Into<String>, value: &str) -> Self {
+        let message = format!("Duplicate value: {value}");
         Self { field: field.into(), reason: "FieldValueDuplicate", message }
     }
 
@@ -91,9 +93,15 @@ impl Refusal {
         Self::new(404, "NotFound", format!("{} \"{name}\" not found", kind.resource())).about(kind, name)
     }
 
-    /// A resource or path that is not served: plain text, since no handler is reached.
+    /// A path that no handler has: plain text.
     pub(crate) fn not_served() -> Self {
         Self { plain: true, ..Self::new(404, "NotFound", "404 page not found\n") }
+    }
+
+    /// A resource that a known group does not have.
+    pub(crate) fn unknown_resource() -> Self {
+        let message = "the server could not find the requested resource";
+        Self { details: json!({}), ..Self::new(404, "NotFound", message) }
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -125,6 +133,36 @@ impl Refusal {
         Self::new(409, "Conflict", message).about(kind, name)
     }
 
+    /// A deletion of another object, or of another version, than is there.
+    pub(crate) fn not_the_one(kind: &Kind, name: &str, what: &str, wanted: &str, actual: &str) -> Self {
+        let remark = match what {
+            "UID" => "deleted and then recreated",
+            _ => "modified",
+        };
+        let message = format!(
+            "Operation cannot be fulfilled on {} \"{name}\": the {what} in the precondition ({wanted}) does not match the \
+             {what} in record ({actual}). The object might have been {remark}",
+            kind.qualified_name()
+        );
+        Self { details: details(kind.group, kind.name, name), ..Self::new(409, "Conflict", message) }
+    }
+
+    /// A replacement of another object than is there; the database says it.
+    pub(crate) fn another_uid(kind: &Kind, key: &Key, wanted: &str, actual: &str) -> Self {
+        let place = match kind.plural {
+            "nodes" => "minions",
+            "services" => "services/specs",
+            other => other,
+        };
+        let slash = if key.0.is_empty() { "" } else { "/" };
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: /registry/{place}/{}{slash}{}, ResourceVersion: 0, \
+             AdditionalErrorMsg: Precondition failed: UID in precondition: {wanted}, UID in object meta: {actual}",
+            key.0, key.1
+        );
+        Self::conflict(kind, &key.1, &why)
+    }
+
     /// The object is not at the version that the writer knows.
     pub(crate) fn stale(kind: &Kind, name: &str) -> Self {
         Self::conflict(
@@ -140,8 +178,14 @@ impl Refusal {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, problems: &[Problem]) -> Self {
-        let told: Vec<String> =
-            problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
+        let mut told: Vec<String> = Vec::new();
+        for problem in problems {
+            let text = format!("{}: {}", problem.field, problem.message);
+            // Told once, although it is listed as often as it was found.
+            if !told.contains(&text) {
+                told.push(text);
+            }
+        }
         let told = if let [only] = told.as_slice() { only.clone() } else { format!("[{}]", told.join(", ")) };
         let message = format!("{} \"{name}\" is invalid: {told}", kind.qualified_name());
         let mut refusal = Self::new(422, "Invalid", message);
@@ -194,21 +238,29 @@ impl Refusal {
         Self { details: json!({}), ..Self::new(422, "Invalid", message) }
     }
 
-    /// A version that is no number, in a write.
-    pub(crate) fn bad_version(kind: &Kind, name: &str, version: &str) -> Self {
-        let why = format!("strconv.ParseUint: parsing {version:?}: invalid syntax");
-        Self::invalid(kind, name, &[Problem::invalid("metadata.resourceVersion", &json!(version), &why)])
+    /// A kind of patch that is not known.
+    pub(crate) fn unsupported_patch() -> Self {
+        Self { details: json!({}), ..Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type") }
     }
 
-    /// A version that is no number, in a read.
-    pub(crate) fn invalid_version(version: &str, why: &str) -> Self {
-        Self::bad_request(format!("Invalid value: {version:?}: {why}"))
+    /// A patch after which the object cannot be read.
+    pub(crate) fn unreadable_patch(object: &Value, why: &str) -> Self {
+        let message = format!("Invalid value: {:?}: {why}", object.to_string());
+        let mut refusal = Self::new(422, "Invalid", format!(" \"\" is invalid: patch: {message}"));
+        refusal.details =
+            json!({"causes": [{"reason": "FieldValueInvalid", "message": message, "field": "patch"}]});
+        refusal
     }
 
     /// A replacement that does not say which version it replaces.
     pub(crate) fn must_name_version(kind: &Kind, name: &str) -> Self {
         let why = "must be specified for an update";
-        Self::invalid(kind, name, &[Problem::invalid("metadata.resourceVersion", &json!(0), why)])
+        let mut refusal =
+            Self::invalid(kind, name, &[Problem::invalid("metadata.resourceVersion", &json!(0), why)]);
+        // The storage says it, which knows resources and no kinds.
+        refusal.message = refusal.message.replacen(&kind.qualified_name(), &kind.resource(), 1);
+        refusal.details["kind"] = json!(kind.plural);
+        refusal
     }
 
     pub(crate) fn unavailable() -> Self {

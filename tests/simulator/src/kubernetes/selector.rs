@@ -38,14 +38,7 @@ impl Selector {
             };
             let common = field == "metadata.name" || (kind.namespaced && field == "metadata.namespace");
             if !common && !kind.selectable.contains(&field) {
-                let version = kind.api_version();
-                return Err(format!(
-                    "Unable to find \"{group}/{version}, Resource={resource}\" that match label selector \"\", \
-                     field selector \"{fields}\": field label not supported: {field}",
-                    group = if kind.group.is_empty() { "" } else { kind.group },
-                    version = version.rsplit('/').next().unwrap_or_default(),
-                    resource = kind.plural,
-                ));
+                return Err(format!("field label not supported: {field}"));
             }
             tests.push((field.to_owned(), value.to_owned(), equal));
         }
@@ -127,8 +120,9 @@ fn label_test(part: &str) -> Result<LabelTest, String> {
     if let Some((key, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
         return Ok(LabelTest::In(key.trim().into(), vec![value.trim().into()]));
     }
-    if part.contains(char::is_whitespace) {
-        return Err(wrong());
+    if let Some(word) = part.split_whitespace().nth(1) {
+        let expected = "in, notin, =, ==, !=, gt, lt";
+        return Err(format!("unable to parse requirement: found '{word}', expected: {expected}"));
     }
     Ok(part
         .strip_prefix('!')

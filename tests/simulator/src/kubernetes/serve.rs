@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::access::{Access, User};
+use super::access::{AUDIENCE, Access, User};
 use super::kind::Kind;
 use super::refusal::Refusal;
 use super::route::{Ask, Place, Review};
@@ -102,6 +102,7 @@ impl State {
             return Answer::Refused(Refusal::too_large(LARGEST_BODY));
         }
         match &ask.place {
+            Place::Nowhere if Kind::serves(&ask.path) => Answer::Refused(Refusal::unknown_resource()),
             Place::Nowhere => Answer::Refused(Refusal::not_served()),
             Place::Server => server(ask),
             Place::Review(review) => self.review(*review, ask).into(),
@@ -142,7 +143,7 @@ impl State {
         if ask.method != Method::POST {
             return Err(Refusal::method_not_allowed());
         }
-        let body = parse(ask)?;
+        let body = parse(ask, "Review")?;
         Ok(match review {
             Review::Token => (201, self.access.review_token(&body, self.wall)),
             Review::SubjectAccess => (201, self.access.review_access(&body)),
@@ -151,18 +152,24 @@ impl State {
 
     /// A token for a service account.
     fn token(&mut self, ask: &Ask, key: &Key) -> Result<(u16, Value), Refusal> {
-        let mut request = parse(ask)?;
-        if let Some(kind) = Kind::find("", "v1", "serviceaccounts")
-            && self.store.get(kind, key).is_none()
-        {
-            return Err(Refusal::not_found(kind, &key.1));
-        }
+        let mut request = parse(ask, "TokenRequest")?;
+
+        let Some(kind) = Kind::find("", "v1", "serviceaccounts") else { return Err(Refusal::not_served()) };
+        let account = self.store.get(kind, key).ok_or_else(|| Refusal::not_found(kind, &key.1))?;
+        let uid = account["metadata"]["uid"].clone();
         let life = request["spec"]["expirationSeconds"].as_i64().unwrap_or(3600).max(600);
         let until = self.wall.checked_add(jiff::SignedDuration::from_secs(life)).unwrap_or(Timestamp::MAX);
         let token = format!("token-of-{}-{}-{}", key.0, key.1, self.ids.uuid());
-        self.access.add(&token, User::service_account(&key.0, &key.1), Some(until));
+
+        let mut user = User::service_account(&key.0, &key.1);
+        uid.as_str().unwrap_or_default().clone_into(&mut user.uid);
+        self.access.add(&token, user, Some(until));
+        (request["kind"], request["apiVersion"]) = (json!("TokenRequest"), json!("authentication.k8s.io/v1"));
         request["metadata"] =
-            json!({"name": key.1, "namespace": key.0, "creationTimestamp": seconds(self.wall)});
+            json!({"name": key.1, "namespace": key.0, "uid": uid, "creationTimestamp": seconds(self.wall)});
+        request["spec"]["audiences"] = json!([AUDIENCE]);
+        request["spec"]["boundObjectRef"] = Value::Null;
+
         request["status"] = json!({"token": token, "expirationTimestamp": seconds(until)});
         Ok((201, request))
     }
@@ -186,9 +193,19 @@ fn server(ask: &Ask) -> Answer {
     Answer::Text(200, "ok")
 }
 
-/// The body of a request as JSON.
-pub(crate) fn parse(ask: &Ask) -> Result<Value, Refusal> {
+/// The body of a request as JSON, which is to be a `kind`.
+pub(crate) fn parse(ask: &Ask, kind: &str) -> Result<Value, Refusal> {
     serde_json::from_slice(&ask.body).map_err(|error| {
-        Refusal::bad_request(format!("the object provided is unrecognized (must be of type): {error}"))
+        let why = go_error(&error);
+        let text = String::from_utf8_lossy(&ask.body);
+        Refusal::bad_request(format!(
+            "the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; json parse error: \
+             {why} ({text})"
+        ))
     })
+}
+
+/// What Go's parser says of the same mistake.
+pub(crate) fn go_error(error: &serde_json::Error) -> String {
+    if error.is_eof() { "unexpected end of JSON input".to_owned() } else { error.to_string() }
 }

@@ -87,23 +87,14 @@ fn merge_map(
                     Some(Value::Array(present)) => present,
                     _ => Vec::new(),
                 };
-                let merged = merge_list(strategy(kind, &below(key)), kind, &below(key), present, entries)?;
+                let strategy = strategy(kind, &below(key));
+                let before = present.clone();
+                let merged = merge_list(strategy, kind, &below(key), present, entries)?;
+                let order = changes.get(&format!("{ORDER}{key}")).and_then(Value::as_array);
+                let merged = ordered(strategy, merged, &before, order.unwrap_or(entries));
                 target.insert(key.clone(), Value::Array(merged));
             }
             other => drop(target.insert(key.clone(), other.clone())),
-        }
-    }
-    for (key, order) in changes {
-        if let (Some(list), Value::Array(order)) = (key.strip_prefix(ORDER), order)
-            && let Some(Value::Array(entries)) = target.get_mut(list)
-        {
-            let by = match strategy(kind, &join(path, list)) {
-                Strategy::ByKey(by) => Some(by),
-                _ => None,
-            };
-            let name = |entry: &Value| by.map_or_else(|| entry.clone(), |by| entry[by].clone());
-            let rank = |entry: &Value| order.iter().position(|wanted| name(wanted) == name(entry));
-            entries.sort_by_key(|entry| rank(entry).unwrap_or(usize::MAX));
         }
     }
     Ok(())
@@ -133,7 +124,10 @@ fn merge_list(
     for change in changes {
         let Value::Object(fields) = change else { return Err(bad_primitive_list()) };
         let Some(name) = fields.get(by) else {
-            return Err(Unfit::Internal(format!("map: {change} does not contain declared merge key: {by}")));
+            return Err(Unfit::Internal(format!(
+                "map: {} does not contain declared merge key: {by}",
+                go_map(fields)
+            )));
         };
         let at = present.iter().position(|entry| entry[by] == *name);
         match (at, fields.get("$patch").and_then(Value::as_str)) {
@@ -146,8 +140,36 @@ fn merge_list(
     Ok(present)
 }
 
-fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+/// The order that a merged list gets: entries that the patch names come in its order, the others in their own, and
+/// where the two meet the old order decides, a new entry going first.
+fn ordered(strategy: Strategy, merged: Vec<Value>, before: &[Value], named: &[Value]) -> Vec<Value> {
+    let name = |entry: &Value| match strategy {
+        Strategy::ByKey(by) => entry[by].clone(),
+        _ => entry.clone(),
+    };
+    let place = |list: &[Value], entry: &Value| list.iter().position(|other| name(other) == name(entry));
+    if strategy == Strategy::Replace {
+        return merged;
+    }
+    let (mut patched, kept): (Vec<Value>, Vec<Value>) =
+        merged.into_iter().partition(|entry| place(named, entry).is_some());
+    patched.sort_by_key(|entry| place(named, entry));
+    let (mut patched, mut kept) = (patched.into_iter().peekable(), kept.into_iter().peekable());
+    let mut result = Vec::new();
+    while let (Some(new), Some(old)) = (patched.peek(), kept.peek()) {
+        let old_first =
+            matches!((place(before, old), place(before, new)), (Some(old), Some(new)) if old < new);
+        result.extend(if old_first { kept.next() } else { patched.next() });
+    }
+    result.extend(patched.chain(kept));
+    result
+}
+
+/// As Go prints a map.
+fn go_map(fields: &Map<String, Value>) -> String {
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let fields: Vec<String> = fields.iter().map(|(key, value)| format!("{key}:{}", shown(value))).collect();
+    format!("map[{}]", fields.join(" "))
 }
 
 fn without_directives(map: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> {
@@ -175,7 +197,7 @@ mod tests {
     fn finalizers_are_a_set() {
         let object = json!({"metadata": {"finalizers": ["a"]}});
         let added = patched("services", object, &json!({"metadata": {"finalizers": ["b", "a"]}}));
-        assert_eq!(added["metadata"]["finalizers"], json!(["a", "b"]));
+        assert_eq!(added["metadata"]["finalizers"], json!(["b", "a"]));
         let removal = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a", "none"]}});
         assert_eq!(patched("services", added, &removal)["metadata"]["finalizers"], json!(["b"]));
     }

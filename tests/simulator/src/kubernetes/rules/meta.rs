@@ -13,9 +13,9 @@ pub(crate) fn check_create(kind: &Kind, object: &Value) -> Vec<Problem> {
     if name.is_empty() {
         problems.push(Problem::required("metadata.name", "name or generateName is required"));
     } else if kind.plural == "services" && !is_label(name) {
-        let why = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
-                   character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
-                   validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+        let why = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
+                   and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+                   '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
         problems.push(Problem::invalid("metadata.name", &json!(name), why));
     } else if !is_subdomain(name) {
         problems.push(Problem::invalid("metadata.name", &json!(name), SUBDOMAIN));
@@ -56,7 +56,7 @@ const LABEL: &str = "a valid label must be an empty string or consist of alphanu
 
 fn is_label(name: &str) -> bool {
     name.len() <= 63
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
@@ -78,6 +78,7 @@ pub(crate) fn keep_meta(old: &Value, new: &mut Value) {
             new["metadata"][key] = old["metadata"][key].clone();
         }
     }
+    new["metadata"]["creationTimestamp"] = old["metadata"]["creationTimestamp"].clone();
     // Not stored as the server would: it is no part of what our programs read.
     if let Some(meta) = new["metadata"].as_object_mut() {
         meta.remove("managedFields");
@@ -114,11 +115,12 @@ pub(crate) fn check_update(old: &Value, new: &Value) -> Vec<Problem> {
             problems.push(Problem::forbidden("metadata.finalizers", &why));
         }
     }
-    for finalizer in finalizers(new) {
+
+    for (index, finalizer) in finalizers(new).into_iter().enumerate() {
         let name = finalizer.as_str().unwrap_or_default();
         if !name.contains('/') && !["kubernetes", "orphan", "foregroundDeletion"].contains(&name) {
             problems.push(Problem::invalid(
-                "metadata.finalizers",
+                format!("metadata.finalizers[{index}]"),
                 &finalizer,
                 "name is neither a standard finalizer name nor is it fully qualified",
             ));

@@ -30,6 +30,8 @@ pub(super) fn update(old: &Value, node: &mut Value) -> Vec<Problem> {
     }
     fill(node);
     let mut problems = check(node);
+    // The rules of an update look at the taints once more.
+    problems.extend(check_taints(node));
     let before = text(old, "/spec/providerID");
     if !before.is_empty() && before != text(node, "/spec/providerID") {
         let why = "node updates may not change providerID except from \"\" to valid";
@@ -45,6 +47,13 @@ pub(super) fn update(old: &Value, node: &mut Value) -> Vec<Problem> {
 
 /// Parts of the status are structs, not pointers: they are there even when empty.
 fn fill(node: &mut Value) {
+    // The old form of the ranges and the new one are two views of the same.
+    let (one, list) = (node["spec"].get("podCIDR").cloned(), node["spec"].get("podCIDRs").cloned());
+    match (one, list) {
+        (Some(one), None) => node["spec"]["podCIDRs"] = json!([one]),
+        (None, Some(list)) => node["spec"]["podCIDR"] = list[0].clone(),
+        _ => {}
+    }
     let status = &mut node["status"];
     if status["daemonEndpoints"].is_null() {
         status["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": 0}});
@@ -75,22 +84,34 @@ fn fill(node: &mut Value) {
 }
 
 fn check(node: &Value) -> Vec<Problem> {
+    let mut problems = check_taints(node);
+    let addresses = entries(node, "/status/addresses");
+    for (index, address) in addresses.iter().enumerate() {
+        if addresses[..index].contains(address) {
+            let shown = format!("{{\"Type\":{},\"Address\":{}}}", address["type"], address["address"]);
+            problems.push(Problem::duplicate(format!("status.addresses[{index}]"), &shown));
+        }
+    }
+    problems
+}
+
+fn check_taints(node: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
     let taints = entries(node, "/spec/taints");
     for (index, taint) in taints.iter().enumerate() {
         let field = format!("metadata.taints[{index}]");
         let same = |other: &Value| other["key"] == taint["key"] && other["effect"] == taint["effect"];
         if taints[..index].iter().any(same) {
-            problems.push(Problem::duplicate(field, taint));
+            let (key, value, effect) = (&taint["key"], text(taint, "/value"), &taint["effect"]);
+            let shown =
+                format!("{{\"Key\":{key},\"Value\":{value:?},\"Effect\":{effect},\"TimeAdded\":null}}");
+            problems.push(Problem::duplicate(
+                field,
+                &format!("{shown}: taints must be unique by key and effect pair"),
+            ));
         } else if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&text(taint, "/effect")) {
             let supported = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
             problems.push(Problem::unsupported(format!("{field}.effect"), &taint["effect"], &supported));
-        }
-    }
-    let addresses = entries(node, "/status/addresses");
-    for (index, address) in addresses.iter().enumerate() {
-        if addresses[..index].contains(address) {
-            problems.push(Problem::duplicate(format!("status.addresses[{index}]"), address));
         }
     }
     problems

@@ -269,12 +269,18 @@ fn allocate(service: &mut Value, allocator: &mut Allocator, rng: &mut fastrand::
         if service["spec"]["clusterIP"].is_null() {
             service["spec"]["clusterIP"] = json!(allocator.cluster_ip(rng));
         }
+
+        // A headless Service without selector may have endpoints of both families.
+        let both = service["spec"]["clusterIP"] == "None" && service["spec"]["selector"].is_null();
+        let (families, policy) = if both {
+            (json!(["IPv4", "IPv6"]), "RequireDualStack")
+        } else {
+            (json!(["IPv4"]), "SingleStack")
+        };
         let (ip, spec) = (service["spec"]["clusterIP"].clone(), &mut service["spec"]);
-        for (key, value) in [
-            ("clusterIPs", json!([ip])),
-            ("ipFamilies", json!(["IPv4"])),
-            ("ipFamilyPolicy", json!("SingleStack")),
-        ] {
+        for (key, value) in
+            [("clusterIPs", json!([ip])), ("ipFamilies", families), ("ipFamilyPolicy", json!(policy))]
+        {
             if spec[key].is_null() {
                 spec[key] = value;
             }
@@ -346,7 +352,7 @@ fn check_port(port: &Value, field: &str, all: &[Value], index: usize, allocator:
     if all.len() > 1 && name.is_empty() {
         problems.push(Problem::required(format!("{field}.name"), ""));
     } else if !name.is_empty() && all[..index].iter().any(|other| text(other, "/name") == name) {
-        problems.push(Problem::duplicate(format!("{field}.name"), &json!(name)));
+        problems.push(Problem::duplicate(format!("{field}.name"), &format!("{name:?}")));
     }
     if number(&port["port"]) == 0 {
         let value = if port["port"].is_null() { json!(0) } else { port["port"].clone() };
@@ -356,13 +362,21 @@ fn check_port(port: &Value, field: &str, all: &[Value], index: usize, allocator:
             "must be between 1 and 65535, inclusive",
         ));
     }
+
+    if port["targetPort"].as_i64().is_some_and(|port| !(1..=65_535).contains(&port)) {
+        let why = "must be between 1 and 65535, inclusive";
+        problems.push(Problem::invalid(format!("{field}.targetPort"), &port["targetPort"], why));
+    }
     let protocols = ["SCTP", "TCP", "UDP"];
     if !protocols.contains(&text(port, "/protocol")) {
         problems.push(Problem::unsupported(format!("{field}.protocol"), &port["protocol"], &protocols));
     }
     let same = |other: &&Value| other["port"] == port["port"] && other["protocol"] == port["protocol"];
     if all[..index].iter().any(|other| same(&other)) {
-        let key = json!({"port": port["port"], "protocol": port["protocol"]});
+        let key = format!(
+            "{{\"Name\":\"\",\"Protocol\":{},\"AppProtocol\":null,\"Port\":{},\"TargetPort\":0,\"NodePort\":0}}",
+            port["protocol"], port["port"]
+        );
         problems.push(Problem::duplicate(field, &key));
     }
     let node_port = number(&port["nodePort"]);

@@ -97,8 +97,9 @@ impl State {
                     "specifying resource version is not allowed when using continue",
                 ));
             }
-            let (revision, key) = read_token(page)
-                .ok_or_else(|| Refusal::bad_request("continue key is not valid: encoded start key"))?;
+            let (revision, key) = read_token(page).ok_or_else(|| {
+                Refusal::bad_request("invalid continue token: continue key is not valid: no token of ours")
+            })?;
             let objects =
                 self.store.objects_at(kind, revision).map_err(|_| Refusal::expired(PAGE_TOO_OLD))?;
             return Ok((objects, revision, Some(key)));
@@ -107,8 +108,14 @@ impl State {
             let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
             return Err(Refusal::invalid_options("resourceVersionMatch", why));
         }
+
+        if matching == "Exact" && version == "0" {
+            let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            return Err(Refusal::invalid_options("resourceVersionMatch", why));
+        }
         let current = self.store.revision();
-        let asked = parse_version(version)?;
+        let asked = parse_version(version)
+            .map_err(|why| Refusal::bad_request(format!("invalid resource version: {why}")))?;
         if asked > current {
             return Err(Refusal::from_the_future(asked, current));
         }
@@ -144,7 +151,8 @@ impl State {
             let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
             return Err(Refusal::invalid_options("resourceVersionMatch", why));
         }
-        let version = parse_version(ask.parameter("resourceVersion"))?;
+        let version =
+            parse_version(ask.parameter("resourceVersion")).map_err(|why| Refusal::internal_plain(&why))?;
         let start = if ask.flag("sendInitialEvents") {
             Start::Everything { marked: true }
         } else if version == 0 && initial.is_empty() {
@@ -180,13 +188,15 @@ fn selector(ask: &Ask, kind: &Kind) -> Result<Selector, Refusal> {
         .map_err(Refusal::bad_request)
 }
 
-fn parse_version(text: &str) -> Result<u64, Refusal> {
+fn parse_version(text: &str) -> Result<u64, String> {
     if text.is_empty() {
         return Ok(0);
     }
+
     text.parse().map_err(|_| {
-        let why = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
-        Refusal::invalid_version(text, &why)
+        format!(
+            "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+        )
     })
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{EVENT_LIFE, State, parse};
+use super::{EVENT_LIFE, State, go_error, parse};
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::patch::{Unfit, json_patch, merge, strategic};
 use crate::kubernetes::refusal::Refusal;
@@ -15,8 +15,6 @@ type Done = Result<(u16, Value), Refusal>;
 const JSON_PATCH: &str = "application/json-patch+json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
-const APPLY: &str = "application/apply-patch+yaml";
-const APPLY_CBOR: &str = "application/apply-patch+cbor";
 
 impl State {
     pub(super) fn post(&mut self, ask: &Ask, kind: &Kind, namespace: &str) -> Done {
@@ -62,12 +60,13 @@ impl State {
         let key = (namespace.to_owned(), name.clone());
         let exists = self.store.get(kind, &key).is_some();
         let mut problems = check_create(kind, &object);
-        if exists && problems.is_empty() {
-            return Err(Refusal::already_exists(kind, &name));
-        }
         problems.extend(self.rules().0.create(kind, &mut object));
         if !problems.is_empty() {
             return Err(Refusal::invalid(kind, &name, &problems));
+        }
+        if exists {
+            self.rules().0.released(kind, &object);
+            return Err(Refusal::already_exists(kind, &name));
         }
         let bare = object.clone();
         keep_meta(&bare, &mut object);
@@ -123,6 +122,10 @@ impl State {
         }
         let dry = ask.parameter("dryRun") == "All";
         let Some(present) = self.store.get(kind, key).cloned() else {
+            let uid = text(&object, "/metadata/uid");
+            if kind.put_creates && !uid.is_empty() {
+                return Err(Refusal::another_uid(kind, key, uid, ""));
+            }
             if kind.put_creates && subresource.is_empty() {
                 return self.create(kind, &key.0, object, dry);
             }
@@ -130,11 +133,7 @@ impl State {
         };
         let uid = text(&object, "/metadata/uid");
         if !uid.is_empty() && present["metadata"]["uid"] != uid {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                text(&present, "/metadata/uid")
-            );
-            return Err(Refusal::conflict(kind, &key.1, &why));
+            return Err(Refusal::another_uid(kind, key, uid, text(&present, "/metadata/uid")));
         }
         if text(&object, "/metadata/resourceVersion").is_empty() && !kind.put_blindly {
             return Err(Refusal::must_name_version(kind, &key.1));
@@ -143,12 +142,11 @@ impl State {
     }
 
     pub(super) fn patch(&mut self, ask: &Ask, kind: &Kind, key: &Key, subresource: &str) -> Done {
-        let supported = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY, APPLY_CBOR];
         if ![JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH].contains(&ask.content_type.as_str()) {
-            return Err(Refusal::unsupported_media(&supported));
+            return Err(Refusal::unsupported_patch());
         }
         let patch: Value = serde_json::from_slice(&ask.body)
-            .map_err(|error| Refusal::bad_request(format!("error decoding patch: {error}")))?;
+            .map_err(|error| Refusal::bad_request(format!("error decoding patch: {}", go_error(&error))))?;
         let present = self.store.get(kind, key).cloned().ok_or_else(|| Refusal::not_found(kind, &key.1))?;
         let mut object = Value::clone(&present);
         let applied = match ask.content_type.as_str() {
@@ -158,14 +156,16 @@ impl State {
                 merge(&mut object, &patch);
                 Ok(())
             }
-            _ => Err(Unfit::Malformed("error decoding patch: Invalid JSON Patch".into())),
+            _ => Err(Unfit::Malformed(array_for_map())),
         };
         applied.map_err(|unfit| match unfit {
             Unfit::Malformed(message) => Refusal::bad_request(message),
             Unfit::Inapplicable(_) => Refusal::unprocessable(),
             Unfit::Internal(message) => Refusal::internal_plain(&message),
         })?;
-        check_types(kind, &object)?;
+        if let Some(why) = misfit(kind, &object) {
+            return Err(Refusal::unreadable_patch(&object, &why));
+        }
         self.replace(kind, key, &present, object, subresource, ask.parameter("dryRun") == "All")
     }
 
@@ -182,7 +182,8 @@ impl State {
         let known = text(&object, "/metadata/resourceVersion").to_owned();
         if !known.is_empty() {
             if known.parse::<u64>().is_err() {
-                return Err(Refusal::bad_version(kind, &key.1, &known));
+                let why = format!("strconv.ParseUint: parsing {known:?}: invalid syntax");
+                return Err(Refusal::internal_plain(&why));
             }
             if present["metadata"]["resourceVersion"] != known {
                 return Err(Refusal::stale(kind, &key.1));
@@ -192,7 +193,9 @@ impl State {
         object["apiVersion"] = json!(kind.api_version());
         keep_meta(present, &mut object);
         object["metadata"]["resourceVersion"] = present["metadata"]["resourceVersion"].clone();
+        // The server checks the metadata for itself, and then the rules of every kind check it again.
         let mut problems = check_update(present, &object);
+        problems.extend(problems.clone());
         let before = if dry { Some(self.allocator.clone()) } else { None };
         problems.extend(self.rules().0.update(kind, present, &mut object, subresource));
         if let Some(before) = before {
@@ -208,9 +211,10 @@ impl State {
         let deleting = !object["metadata"]["deletionTimestamp"].is_null();
         if deleting && entries(&object, "/metadata/finalizers").is_empty() && !holds_namespace(kind, &object)
         {
-            self.store.replace_silently(kind, key, object);
-            let last = self.remove(kind, key).unwrap_or_default();
-            return Ok((200, last));
+            // The answer still shows the version before; watchers see that of the removal.
+            self.store.replace_silently(kind, key, object.clone());
+            self.remove(kind, key);
+            return Ok((200, object));
         }
         let stored = self.store.put(kind, key.clone(), object, self.now);
         self.remember_ending(kind, key);
@@ -218,7 +222,7 @@ impl State {
     }
 
     pub(super) fn delete(&mut self, ask: &Ask, kind: &Kind, key: &Key) -> Done {
-        let options = if ask.body.is_empty() { json!({}) } else { parse(ask)? };
+        let options = if ask.body.is_empty() { json!({}) } else { parse(ask, kind.name)? };
         let present = self.store.get(kind, key).cloned().ok_or_else(|| Refusal::not_found(kind, &key.1))?;
         for (precondition, field, name) in [
             ("/preconditions/uid", "uid", "UID"),
@@ -227,10 +231,7 @@ impl State {
             let (wanted, actual) =
                 (text(&options, precondition), text(&present["metadata"], &format!("/{field}")));
             if !wanted.is_empty() && wanted != actual {
-                let why = format!(
-                    "Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {actual}"
-                );
-                return Err(Refusal::conflict(kind, &key.1, &why));
+                return Err(Refusal::not_the_one(kind, &key.1, name, wanted, actual));
             }
         }
         if ask.parameter("dryRun") == "All" || options["dryRun"][0] == "All" {
@@ -270,30 +271,29 @@ impl State {
     /// The body as an object of this kind.
     fn decoded(ask: &Ask, kind: &Kind) -> Result<Value, Refusal> {
         if !ask.content_type.is_empty() && ask.content_type != "application/json" {
-            let supported = [
-                "application/json",
-                "application/yaml",
-                "application/vnd.kubernetes.protobuf",
-                "application/cbor",
-            ];
+            let supported = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
             return Err(Refusal::unsupported_media(&supported));
         }
-        let mut object = parse(ask)?;
+        let mut object = parse(ask, kind.name)?;
         for (field, own) in [("kind", kind.name.to_owned()), ("apiVersion", kind.api_version())] {
             match object.get(field).and_then(Value::as_str) {
                 Some(value) if !value.is_empty() && value != own => {
                     return Err(Refusal::bad_request(format!(
-                        "{} in version \"{}\" cannot be handled as a {}: no kind {:?} is registered",
+                        "{0} in version \"{1}\" cannot be handled as a {2}: converting ({1}.{0}) to (core.{2}): unknown conversion",
                         text(&object, "/kind"),
                         text(&object, "/apiVersion"),
                         kind.name,
-                        text(&object, "/kind"),
                     )));
                 }
                 _ => object[field] = json!(own),
             }
         }
-        check_types(kind, &object)?;
+        if let Some(why) = misfit(kind, &object) {
+            let (version, name) = (kind.api_version(), kind.name);
+            return Err(Refusal::bad_request(format!(
+                "{name} in version {version:?} cannot be handled as a {name}: {why}"
+            )));
+        }
         if object["metadata"].is_null() {
             object["metadata"] = json!({});
         }
@@ -304,6 +304,11 @@ impl State {
 /// The namespace controller, which is not there, would take this finalizer away.
 fn holds_namespace(kind: &Kind, object: &Value) -> bool {
     kind.plural == "namespaces" && !entries(object, "/spec/finalizers").is_empty()
+}
+
+fn array_for_map() -> String {
+    "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        .to_owned()
 }
 
 /// The answer to a deletion that is done.
@@ -320,36 +325,37 @@ fn deleted(kind: &Kind, last: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
-/// Types of the fields that programs write: a value of another type cannot be read by the server.
-fn check_types(kind: &Kind, object: &Value) -> Result<(), Refusal> {
+/// Types of the fields that programs write: a value of another type cannot be read by the server. The answer is what
+/// Go's parser says.
+fn misfit(kind: &Kind, object: &Value) -> Option<String> {
     type Is = fn(&Value) -> bool;
     let (text, map, list, whole): (Is, Is, Is, Is) =
         (Value::is_string, Value::is_object, Value::is_array, Value::is_i64);
     let fields: &[(&str, &str, Is)] = &[
-        ("/metadata", "ObjectMeta", map),
-        ("/metadata/name", "string", text),
-        ("/metadata/labels", "map[string]string", map),
-        ("/metadata/annotations", "map[string]string", map),
-        ("/metadata/finalizers", "[]string", list),
-        ("/metadata/resourceVersion", "string", text),
-        ("/spec", "Spec", map),
-        ("/status", "Status", map),
-        ("/spec/providerID", "string", text),
-        ("/spec/taints", "[]v1.Taint", list),
-        ("/spec/ports", "[]v1.ServicePort", list),
-        ("/spec/leaseDurationSeconds", "int32", whole),
-        ("/spec/leaseTransitions", "int32", whole),
-        ("/spec/holderIdentity", "string", text),
-        ("/status/addresses", "[]v1.NodeAddress", list),
-        ("/status/conditions", "[]v1.Condition", list),
-        ("/status/loadBalancer", "LoadBalancerStatus", map),
-        ("/status/loadBalancer/ingress", "[]v1.LoadBalancerIngress", list),
-        ("/count", "int32", whole),
-        ("/message", "string", text),
-        ("/reason", "string", text),
-        ("/involvedObject", "v1.ObjectReference", map),
+        ("metadata", "v1.ObjectMeta", map),
+        ("metadata.name", "string", text),
+        ("metadata.labels", "map[string]string", map),
+        ("metadata.annotations", "map[string]string", map),
+        ("metadata.finalizers", "[]string", list),
+        ("metadata.resourceVersion", "string", text),
+        ("spec", "Spec", map),
+        ("status", "Status", map),
+        ("spec.providerID", "string", text),
+        ("spec.taints", "[]v1.Taint", list),
+        ("spec.ports", "[]v1.ServicePort", list),
+        ("spec.leaseDurationSeconds", "int32", whole),
+        ("spec.leaseTransitions", "int32", whole),
+        ("spec.holderIdentity", "string", text),
+        ("status.addresses", "[]v1.NodeAddress", list),
+        ("status.conditions", "[]v1.Condition", list),
+        ("status.loadBalancer", "v1.LoadBalancerStatus", map),
+        ("status.loadBalancer.ingress", "[]v1.LoadBalancerIngress", list),
+        ("count", "int32", whole),
+        ("message", "string", text),
+        ("reason", "string", text),
+        ("involvedObject", "v1.ObjectReference", map),
     ];
-    let odd = |value: &Value, what: &str, field: &str| {
+    let odd = |value: &Value, field: &str, wanted: &str| {
         let have = match value {
             Value::Bool(_) => "bool",
             Value::Number(_) => "number",
@@ -357,27 +363,28 @@ fn check_types(kind: &Kind, object: &Value) -> Result<(), Refusal> {
             Value::Array(_) => "array",
             _ => "object",
         };
-        Refusal::bad_request(format!(
-            "{} in version {:?} cannot be handled as a {}: json: cannot unmarshal {have} into Go struct field {field} of type {what}",
-            kind.name,
-            kind.api_version(),
-            kind.name
-        ))
+        let owner = match field.split_once('.') {
+            Some(("metadata", _)) => "ObjectMeta".to_owned(),
+            Some(("spec", _)) => format!("{}Spec", kind.name),
+            Some(("status", _)) => format!("{}Status", kind.name),
+            _ => kind.name.to_owned(),
+        };
+        Some(format!("json: cannot unmarshal {have} into Go struct field {owner}.{field} of type {wanted}"))
     };
-    for (pointer, what, is) in fields {
-        if let Some(value) = object.pointer(pointer)
+    for (field, wanted, is) in fields {
+        if let Some(value) = object.pointer(&format!("/{}", field.replace('.', "/")))
             && !value.is_null()
             && !is(value)
         {
-            return Err(odd(value, what, pointer.trim_start_matches('/')));
+            return odd(value, field, wanted);
         }
     }
     for part in ["labels", "annotations"] {
-        for (_, value) in object["metadata"][part].as_object().into_iter().flatten() {
-            if !value.is_string() && !value.is_null() {
-                return Err(odd(value, "string", part));
-            }
+        let values = object["metadata"][part].as_object().into_iter().flatten();
+        if let Some((_, value)) = values.into_iter().find(|(_, value)| !value.is_string() && !value.is_null())
+        {
+            return odd(value, &format!("metadata.{part}"), "string");
         }
     }
-    Ok(())
+    None
 }

@@ -124,7 +124,8 @@ async fn a_service_account_gets_tokens_that_end() {
 #[tokio::test(start_paused = true)]
 async fn paths_that_are_not_served() {
     let client = Client::new();
-    assert_eq!(client.get("/api/v1/pods").await, (404, json!("404 page not found\n")));
+    assert_eq!(client.get("/none").await, (404, json!("404 page not found\n")));
+    assert_eq!(client.get("/api/v1/none").await.1["reason"], "NotFound");
     assert_eq!(client.get("/readyz").await, (200, json!("ok")));
     assert_eq!(client.post("/api/v1/services", balancer("a")).await.0, 405);
     client.server.set_down(true);
