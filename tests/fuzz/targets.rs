@@ -32,10 +32,13 @@ const SECRET: &str = "hunter2";
 fn clouds(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut documents = Documents::default();
-    for read in [Documents::clouds, Documents::public, Documents::secure] {
+    // The same text as one or as two of the files.
+    let reads = [Documents::clouds, Documents::secure, Documents::public];
+    for read in &reads[..1 + text.len() % 3] {
         if let Err(error) = read(&mut documents, text) {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains(SECRET), "{shown}");
+            return;
         }
     }
     assert!(documents.try_all() <= 4096);
@@ -56,10 +59,15 @@ fn cloud_conf(input: &[u8]) {
             Ok(notes) => format!("{login:?} {}", notes.iter().map(ToString::to_string).collect::<String>()),
             Err(faults) => format!("{faults} {faults:?}"),
         };
-        // Names of keys and sections are shown, values are not.
-        let is_name =
-            text.lines().any(|line| line.split('=').next().is_some_and(|name| name.contains(SECRET)));
-        assert!(is_name || !shown.contains(SECRET), "{shown}");
+        // Mutations make names and values of other keys of it, which are shown.
+        let is_secret = |line: &str| {
+            let line = line.to_lowercase();
+            ["password", "token", "trustee-password", "application-credential-secret"]
+                .iter()
+                .any(|key| line.strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('=')))
+        };
+        let spilt = text.lines().any(|line| line.contains(SECRET) && !is_secret(line));
+        assert!(spilt || !shown.contains(SECRET), "{shown}");
     }
 }
 
