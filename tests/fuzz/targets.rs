@@ -34,7 +34,7 @@ fn clouds(input: &[u8]) {
     let mut documents = Documents::default();
     // The same text as one or as two of the files.
     let reads = [Documents::clouds, Documents::secure, Documents::public];
-    for read in &reads[..1 + text.len() % 3] {
+    for read in &reads[..=text.len() % 3] {
         if let Err(error) = read(&mut documents, text) {
             let shown = format!("{error} {error:?}");
             assert!(!shown.contains(SECRET), "{shown}");

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 
-/// Most times that one request is sent.
+/// Most times that one request is sent, unless the answers name a time to come back.
 pub(crate) const MAX_ATTEMPTS: u32 = 4;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -68,6 +68,13 @@ pub(crate) fn may_repeat(method: &Method, trouble: Trouble) -> bool {
     }
 }
 
+/// Whether there may be an attempt after number `attempt` (from 1).
+///
+/// A service that names a time to come back has heard us and will take us later: for it only the caller's deadline counts.
+pub(crate) fn may_go_on(attempt: u32, trouble: Trouble) -> bool {
+    attempt < MAX_ATTEMPTS || matches!(trouble, Trouble::Status { named_a_time: true, .. })
+}
+
 /// Whether a request that failed like this may have been carried out all the same.
 pub(crate) fn may_have_happened(trouble: Trouble) -> bool {
     match trouble {
@@ -83,14 +90,15 @@ pub(crate) fn may_have_happened(trouble: Trouble) -> bool {
 
 /// The pause after the attempt number `attempt` (from 1); `random` is in 0..1.
 ///
-/// Without a time named by the service: 200 ms doubling to 5 s, of which a random half is taken off. With one:
-/// that time, and up to a tenth more so that the callers do not come back together.
+/// 200 ms doubling to 5 s, of which a random half is taken off; with a time named by the service at least that time,
+/// and up to a tenth more so that the callers do not come back together.
 pub(crate) fn pause(attempt: u32, after: Option<Duration>, random: f64) -> Duration {
-    if let Some(after) = after {
-        return after.mul_f64(1.0 + random / 10.0);
-    }
     let full = FIRST_PAUSE.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
-    full.mul_f64(0.5 + random / 2.0)
+    let own = full.mul_f64(0.5 + random / 2.0);
+    after.map_or(own, |after| {
+        // A time of nothing, named again and again, is no reason to ask without pause.
+        after.mul_f64(1.0 + random / 10.0).max(if after.is_zero() { own } else { Duration::ZERO })
+    })
 }
 
 /// Longest time to come back that is believed: longer than any caller waits, short enough to calculate with.
@@ -163,6 +171,16 @@ mod tests {
     }
 
     #[test]
+    fn who_names_a_time_is_asked_again_until_the_deadline() {
+        for (trouble, on) in
+            [(status(503, true), true), (status(503, false), false), (Trouble::NotSent, false)]
+        {
+            assert!(may_go_on(MAX_ATTEMPTS - 1, trouble));
+            assert_eq!(may_go_on(MAX_ATTEMPTS, trouble), on, "{trouble:?}");
+        }
+    }
+
+    #[test]
     fn a_full_quota_is_no_rate_limit() {
         let trouble = |seconds| Trouble::status(StatusCode::PAYLOAD_TOO_LARGE, seconds);
         assert_eq!(trouble(Some(Duration::ZERO)), status(413, false));
@@ -178,6 +196,7 @@ mod tests {
         assert_eq!(pause(30, None, 1.0), LONGEST_PAUSE);
         assert_eq!(pause(1, Some(ms(1000)), 0.0), ms(1000));
         assert_eq!(pause(9, Some(ms(1000)), 1.0), ms(1100));
+        assert_eq!(pause(2, Some(Duration::ZERO), 1.0), ms(400));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::{HeaderValue, Method, Request, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -19,7 +21,7 @@ use crate::error::{Error, Fault};
 use crate::ids::ProjectId;
 use crate::retry::{self, Trouble};
 use crate::session::SessionConfig;
-use crate::transport::Transport;
+use crate::transport::{Transport, TransportError};
 
 /// The name logins are reported under.
 pub(crate) const CALL: &str = "token_create";
@@ -198,14 +200,13 @@ async fn exchange(
     let deadline = Instant::now() + config.auth_timeout;
     let mut attempt = 1;
     loop {
-        let sent = tokio::time::timeout_at(deadline, transport.clone().oneshot(build()?)).await;
-        let (error, trouble, after) = match sent {
-            Err(_) => return Err(failure(Fault::Timeout)),
-            Ok(Err(error)) => {
+        let sent = tokio::time::timeout_at(deadline, first_answer(transport, &build)).await;
+        let (error, trouble, after) = match sent.map_err(|_| failure(Fault::Timeout))?? {
+            Err(error) => {
                 let trouble = error.trouble();
                 (Error::unanswered(CALL, error), trouble, None)
             }
-            Ok(Ok(response)) => {
+            Ok(response) => {
                 let after = retry::retry_after(response.headers());
                 let trouble = Trouble::status(response.status(), after);
                 if !retry::may_repeat(&Method::GET, trouble) {
@@ -221,6 +222,25 @@ async fn exchange(
         }
         tokio::time::sleep(pause).await;
         attempt += 1;
+    }
+}
+
+/// After what time without an answer another request is made beside the first.
+const IMPATIENCE: Duration = Duration::from_secs(3);
+
+/// Sends the request, and again as long as none of them is answered: a connection that leads nowhere, to a Keystone
+/// that went away without a word, must not keep us from the one that has come back. A slow Keystone still has all the
+/// time to answer the first.
+async fn first_answer(
+    transport: &Transport,
+    build: &impl Fn() -> Result<Request<Bytes>, Error>,
+) -> Result<Result<Response<Bytes>, TransportError>, Error> {
+    let mut running = FuturesUnordered::new();
+    loop {
+        running.push(transport.clone().oneshot(build()?));
+        if let Ok(Some(answer)) = tokio::time::timeout(IMPATIENCE, running.next()).await {
+            return Ok(answer);
+        }
     }
 }
 

@@ -87,7 +87,8 @@ impl Session {
                 }
                 Cure::Repeat { trouble, after } => {
                     let pause = retry::pause(attempt, after, fastrand::f64());
-                    let again = attempt < retry::MAX_ATTEMPTS && retry::may_repeat(&call.method, trouble);
+                    let again =
+                        retry::may_go_on(attempt, trouble) && retry::may_repeat(&call.method, trouble);
                     if !again || Instant::now() + pause >= deadline {
                         if trouble == Trouble::NotSent {
                             self.shared.keyring.doubt();

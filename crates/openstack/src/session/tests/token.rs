@@ -91,7 +91,7 @@ async fn a_hung_keystone_stops_nobody_who_has_a_valid_token() {
     let (cloud, fake) = cloud(|_| true);
     get(&cloud).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2_800)).await;
-    fake.keystone().faults.lock().unwrap().extend((0..40).map(|_| None));
+    fake.keystone().faults.lock().unwrap().extend((0..999).map(|_| None));
     let start = Instant::now();
     for _ in 0..700 {
         get(&cloud).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_hung_keystone_stops_nobody_who_has_a_valid_token() {
     }
     assert!(start.elapsed() < Duration::from_secs(740));
     let logins = fake.logins();
-    assert!((2..30).contains(&logins), "{logins} logins");
+    assert!((2..700 / 2).contains(&logins), "{logins} logins");
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,7 +107,7 @@ async fn an_expired_token_waits_for_keystone_no_longer_than_the_call_may_take() 
     let (cloud, fake) = cloud(|_| true);
     get(&cloud).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3_601)).await;
-    fake.keystone().faults.lock().unwrap().extend((0..9).map(|_| None));
+    fake.keystone().faults.lock().unwrap().extend((0..99).map(|_| None));
     let start = Instant::now();
     let error = get(&cloud).await.unwrap_err();
     assert_eq!((error.call, error.fault), ("token_create", Fault::Timeout));
@@ -115,7 +115,42 @@ async fn an_expired_token_waits_for_keystone_no_longer_than_the_call_may_take() 
     // The next one does not try at once, and is told why.
     assert_eq!(get(&cloud).await.unwrap_err().fault, Fault::Timeout);
     assert_eq!(start.elapsed(), Duration::from_secs(30));
-    assert_eq!(fake.logins(), 2);
+    let logins = fake.logins();
+    assert!((11..=12).contains(&logins), "{logins}: one more every three seconds without an answer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keystone_that_went_away_without_a_word_is_found_again_within_five_seconds() {
+    for gone in [1, 4, 20, 29, 31, 120, 300] {
+        let (cloud, fake) = cloud(|_| true);
+        get(&cloud).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(3_601)).await;
+        // Nothing sent meanwhile is ever answered, not even when it is back.
+        fake.keystone().faults.lock().unwrap().extend((0..999).map(|_| None));
+        let calls = tokio::spawn({
+            let cloud = cloud.clone();
+            async move {
+                while get(&cloud).await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Instant::now()
+            }
+        });
+        tokio::time::sleep(SECOND * gone).await;
+        fake.keystone().faults.lock().unwrap().clear();
+        let back = Instant::now();
+        let took = calls.await.unwrap() - back;
+        assert!(took <= 5 * SECOND, "{took:?} after {gone} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_keystone_has_all_the_time_there_is() {
+    let (cloud, fake) = cloud(|_| true);
+    *fake.keystone().latency.lock().unwrap() = 20 * SECOND;
+    let start = Instant::now();
+    get(&cloud).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 20);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,9 +176,9 @@ async fn keystone_is_asked_again_after_a_fault_and_not_hammered_with_a_wrong_pas
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_gives_up_does_not_stop_the_login() {
     let (cloud, fake) = cloud(|_| true);
-    *fake.keystone().latency.lock().unwrap() = 5 * SECOND;
+    *fake.keystone().latency.lock().unwrap() = 2 * SECOND;
     assert!(tokio::time::timeout(SECOND, get(&cloud)).await.is_err());
-    tokio::time::sleep(5 * SECOND).await;
+    tokio::time::sleep(2 * SECOND).await;
     get(&cloud).await.unwrap();
     assert_eq!(fake.logins(), 1);
 }
