@@ -135,14 +135,14 @@ fn storms_of_refusals_lose_no_call_and_double_none() {
     for status in [429, 503] {
         storm.set(Fault::Storm(status, 3));
         let (before, start) = (storm.asked(), Instant::now());
-        let calls = product::run(weather(&cloud, &network, Duration::from_secs(8)));
+        let calls = product::run(weather(&cloud, &network, Duration::from_secs(5)));
         let (asked, refused) = (storm.asked().0 - before.0, storm.asked().1 - before.1);
         storm.set(Fault::None);
         eprintln!(
             "storm of {status}: {calls} calls in {:?}, {refused} of {asked} requests refused",
             start.elapsed()
         );
-        assert!(refused > 20 && calls > 10, "the storm did not blow");
+        assert!(refused > 10 && calls > 5, "the storm did not blow");
         // The bound on requests in flight is low now, and grows again with good answers.
         let _ = storm.most_at_once();
         product::run(async {
