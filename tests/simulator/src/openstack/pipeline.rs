@@ -168,7 +168,7 @@ fn serve(cloud: &Cloud, call: &Call, faults: &[Fault], number: Number) -> Respon
         _ => None,
     });
     let (user, mut reply, foreign) = if let Some((status, message, retry_after, foreign)) = said {
-        let reply = error(call.service, status, message.unwrap_or("A fault that was asked for."));
+        let reply = error(call.service, status, message.unwrap_or(usual(call.service, status)));
         let reply = match retry_after {
             Some(seconds) => reply.header("retry-after", seconds.to_string()),
             None => reply,
@@ -248,6 +248,22 @@ fn answer(
 fn is_open(service: Service, method: &Method, path: &[&str]) -> bool {
     let versions = path.is_empty() && method == Method::GET;
     versions || (service == Service::Keystone && keystone::is_open(method, path))
+}
+
+/// What a service usually says with a status: clients tell the meanings of 409 apart by the words.
+fn usual(service: Service, status: u16) -> &'static str {
+    match (service, status) {
+        (Service::Octavia, 409) => {
+            "Load Balancer 00000000-0000-4000-8000-000000000000 is immutable and cannot be updated."
+        }
+        (Service::Octavia, 404) => "Load Balancer 00000000-0000-4000-8000-000000000000 not found.",
+        (_, 401) => "The request you have made requires authentication.",
+        (_, 403) => "Policy does not allow this request to be performed.",
+        (_, 404) => "The resource could not be found.",
+        (_, 429) => "This request was rate-limited.",
+        (_, 503) => "The server is currently unavailable. Please try again at a later time.",
+        _ => "The server has either erred or is incapable of performing the requested operation.",
+    }
 }
 
 /// An error in a service's own form.

@@ -206,3 +206,120 @@ async fn writes_are_shown_to_who_observes_when_they_have_their_effect() {
     let expected = [(Moment::Before, entry.call(), None), (Moment::After, entry.call(), entry.status)];
     assert_eq!(*seen.lock().unwrap(), expected);
 }
+
+/// A load balancer of this name, finished.
+async fn load_balancer(client: &Client, name: &str) -> String {
+    let operator = client.cloud.operator();
+    let place = operator.network(name, &["10.0.0.0/16"]);
+    let body = json!({"loadbalancer": {"name": name, "vip_subnet_id": place.subnets[0]}});
+    let made = client.post("octavia/v2/lbaas/loadbalancers", body).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    made.body["loadbalancer"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_read_shows_what_was_and_changes_nothing() {
+    let client = client().await;
+    follow(&client, Rule::new(Fault::Stale { by_ms: 5_000 }).method("GET").service("octavia"));
+    let first = load_balancer(&client, "first").await;
+    let path = format!("octavia/v2/lbaas/loadbalancers/{first}");
+    let shown = |answer: super::testing::Answer| answer.body["loadbalancer"]["name"].clone();
+    assert_eq!(shown(client.get(&path).await), "first");
+    let renamed = client.put(&path, json!({"loadbalancer": {"name": "second"}})).await;
+    assert_eq!(renamed.status, 200);
+    assert_eq!(shown(client.get(&path).await), "first", "stale");
+    client.world.faults().follow(Script::default());
+    assert_eq!(shown(client.get(&path).await), "second", "and only the read was");
+    follow(&client, Rule::new(Fault::Stale { by_ms: 5_000 }));
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(shown(client.get(&path).await), "second", "in time");
+    client.delete(&path).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(client.get(&path).await.status, 200, "gone, but still shown");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(client.get(&path).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_come_short_or_in_another_order() {
+    let client = client().await;
+    for number in 0..6 {
+        client.cloud.operator().network(&format!("n{number}"), &["10.0.0.0/24"]);
+    }
+    let ids = async |to: &str| {
+        let rows = client.get(to).await.body["networks"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["id"].to_string()).collect::<Vec<_>>()
+    };
+    let usual = ids("neutron/v2.0/networks").await;
+    follow(&client, Rule::new(Fault::Shuffled));
+    let mut other = ids("neutron/v2.0/networks").await;
+    assert_ne!(other, usual);
+    other.sort();
+    let mut sorted = usual.clone();
+    sorted.sort();
+    assert_eq!(other, sorted);
+    follow(&client, Rule::new(Fault::ShortPage { rows: 4 }));
+    assert_eq!(ids("neutron/v2.0/networks").await, usual[..4]);
+    assert_eq!(ids("neutron/v2.0/networks?limit=2").await, usual[..2]);
+    let page = client.get("neutron/v2.0/networks").await;
+    let links = page.body["networks_links"].to_string();
+    assert!(links.contains("next"), "the rest can be had: {links}");
+    assert_eq!(client.cloud.ledger().entries().pop().unwrap().rows, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_cut_off_or_late() {
+    let client = client().await;
+    follow(&client, Rule::new(Fault::Truncated));
+    let cut = client.get("neutron/v2.0/networks").await;
+    assert_eq!((cut.status, cut.body), (200, Value::Null));
+    follow(&client, Rule::new(Fault::Slow { by_ms: 90_000 }));
+    let begun = Instant::now();
+    assert_eq!(client.get("neutron/v2.0/networks").await.status, 200);
+    assert!(begun.elapsed() > Duration::from_secs(90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_conflicts_sounds_like_the_services_own() {
+    let client = client().await;
+    let conflict = Fault::Status { status: 409, message: None, retry_after: None, foreign: false };
+    let rule = Rule::new(conflict).service("octavia").method("write").times(3);
+    follow(&client, rule);
+    for round in 0..5 {
+        let answer = client.delete("octavia/v2/lbaas/pools/none").await;
+        let is_storm =
+            answer.body["faultstring"].as_str().unwrap().contains("is immutable and cannot be updated");
+        assert_eq!((answer.status == 409, is_storm), (round < 3, round < 3), "{}", answer.body);
+    }
+    assert_eq!(client.cloud.faults().fired()["status-4xx"], 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_is_repeated_exactly_by_its_seed() {
+    let run = async |seed| {
+        let world = crate::World::new(seed);
+        let cloud = super::Cloud::new(&world, CloudOptions::default());
+        let mut client = Client {
+            world: world.clone(),
+            cloud,
+            link: world.link("a"),
+            token: String::new(),
+            headers: Vec::new(),
+        };
+        client.token = client.log_in().await;
+        let rules =
+            vec![Rule::new(Fault::LostAfter).probability(0.3), Rule::new(Fault::Fail).probability(0.3)];
+        world.faults().follow(Script { rules });
+        let place = client.cloud.operator().network("n", &["10.0.0.0/24"]);
+        for name in ["a", "b", "c"] {
+            let body = json!({"loadbalancer": {"name": name, "vip_subnet_id": place.subnets[0]}});
+            let _ = client.send("POST", "octavia/v2/lbaas/loadbalancers", body).await;
+            let _ = client.send("GET", "octavia/v2/lbaas/loadbalancers", Value::Null).await;
+        }
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        (format!("{:?}", client.cloud.ledger().entries()), client.cloud.operator().dump())
+    };
+    let first = run(5).await;
+    assert_eq!(first, run(5).await);
+    assert_ne!(first, run(6).await);
+}
