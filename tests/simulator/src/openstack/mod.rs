@@ -25,7 +25,7 @@ pub use endpoints::Endpoints;
 pub use keystone::{AccessRule, ApplicationCredential, KeystoneOptions, Trust};
 pub use neutron::Place;
 pub use nova::ServerDraft;
-pub use octavia::{Build, OctaviaOptions, Span};
+pub use octavia::{Build, Front, OctaviaOptions, Span};
 pub use operator::Operator;
 pub use profile::{Latency, Profile, Release};
 

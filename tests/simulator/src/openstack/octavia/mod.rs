@@ -4,6 +4,7 @@
 
 mod admin;
 mod body;
+mod fronts;
 mod graph;
 mod lifecycle;
 mod list;
@@ -29,6 +30,7 @@ use serde_json::{Value, json};
 use super::ask::{Ask, Reply};
 use super::state::State;
 use admin::{Flavor, Quotas};
+pub use fronts::Front;
 pub use lifecycle::{Build, Span};
 use model::{Listener, LoadBalancer, Member, Monitor, Pool, Provider};
 pub(crate) use operator::dump;

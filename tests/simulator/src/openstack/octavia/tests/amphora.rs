@@ -260,3 +260,40 @@ async fn a_ports_own_virtual_ip_stays_when_the_load_balancer_goes() {
     let left = world.client.get(&format!("neutron/v2.0/ports/{port}")).await;
     assert_eq!((left.status, &left.body["port"]["device_id"]), (200, &json!("")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_listens_follows_members_and_floating_ips() {
+    let world = world("amphora").await;
+    let operator = &world.operator;
+    let outside = operator.external_network("public", &["192.0.2.0/24"]);
+    operator.router("router", &outside, &world.place);
+    let made = world.make("loadbalancers", "loadbalancer", world.graph()).await;
+    assert_eq!(operator.fronts(), [], "not yet");
+    world.sleep(1000).await;
+    let ports =
+        || operator.fronts().iter().map(|front| (front.address.to_string(), front.port)).collect::<Vec<_>>();
+    let vip = made["vip_address"].as_str().unwrap().to_owned();
+    assert_eq!(ports(), [(vip.clone(), 80), (vip.clone(), 443)]);
+    let ip = json!({"floating_network_id": outside.network, "port_id": made["vip_port_id"]});
+    operator.make("floatingip", &ip);
+    assert_eq!(ports().len(), 4);
+    assert!(ports().iter().any(|(address, _)| address.starts_with("192.0.2.")));
+    let first = |n: usize| operator.fronts()[0].members.len() == n;
+    assert!(first(2));
+    let pool = id(&made["pools"][0]);
+    let member = json!([{"address": "10.0.1.1", "protocol_port": 30_000}, {"address": "10.0.1.2", "protocol_port": 30_000, "weight": 0}]);
+    assert_eq!(world.put(&format!("pools/{pool}/members"), "members", member).await.0, 202);
+    world.sleep(1000).await;
+    assert!(first(1), "one without weight takes nothing");
+    let one = id(&made["pools"][0]["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["address"] == "10.0.1.1")
+        .unwrap()
+        .clone());
+    assert!(operator.operating_status(&one, "ERROR"));
+    assert!(first(0), "nor does one that is not well");
+    assert_eq!(world.delete(&format!("loadbalancers/{}?cascade=true", id(&made))).await.0, 204);
+    assert_eq!(operator.fronts(), []);
+}
