@@ -1,5 +1,6 @@
 # Commands for people and for CI. `make` alone lists them.
-# Machine needed: Linux, Rust 1.95, Go 1.26, Python 3.11. The laboratory (test, bench, demo) also needs root, apt and a network.
+# Machine needed: Linux, Rust 1.95, Go 1.26, Python 3.11. The laboratory (test, bench, CLOUD=lab demo) also needs root, apt
+# and a network; the demonstration on the simulator only etcd, openssl and curl.
 
 .DEFAULT_GOAL := help
 .PHONY: help check test bench demo fmt fuzz pages lint lint-deny doc unit clean
@@ -18,7 +19,7 @@ bench: ## what the controller costs on the laboratory: API calls and times, as a
 	tests/lab/lab up all
 	tests/lab/lab inside target/release/bench
 
-demo: ## the controller at work on the laboratory, step by step
+demo: ## the controller at work, step by step, on the simulated OpenStack; CLOUD=lab: on the laboratory
 	@tests/demo/demo
 
 fmt: ## format the sources

@@ -31,6 +31,13 @@ class Pins(unittest.TestCase):
         self.assertIn("gitMajor=1", flags)
         self.assertNotIn("gitVersion", programs.link_flags(programs.RUNC))
 
+    def test_the_api_server_alone_is_a_part_of_kubernetes(self):
+        self.assertEqual(programs.packages(programs.API_SERVER),
+                         ["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"])
+        self.assertEqual(programs.packages(programs.KUBERNETES), ["tool"])
+        self.assertEqual(programs.link_flags(programs.API_SERVER), programs.link_flags(programs.KUBERNETES))
+        self.assertTrue(set(programs.API_SERVER.programs) < set(programs.KUBERNETES.programs))
+
     def test_versions_are_found_in_blocks_and_single_lines(self):
         with tempfile.TemporaryDirectory() as directory:
             go_mod = Path(directory, "go.mod")

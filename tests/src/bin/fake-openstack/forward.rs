@@ -88,8 +88,9 @@ pub(crate) fn order(front: &Front, client: SocketAddr) -> Vec<SocketAddr> {
     if total == 0 {
         return Vec::new();
     }
-    // The low bits of FNV follow its last byte closely.
-    let mut at = (hash ^ (hash >> 32)) % total;
+    // Ports that follow each other differ in few bits of FNV: mixed, as MurmurHash3 ends.
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mut at = (hash ^ (hash >> 33)) % total;
     let first = front.members.iter().position(|(_, _, weight)| {
         let weight = u64::from(*weight);
         let here = at < weight;
@@ -153,6 +154,13 @@ mod tests {
         let counts: Vec<usize> = firsts(&front(&[1, 1, 2])).into_values().collect();
         assert!((800..1200).contains(&counts[0]) && (800..1200).contains(&counts[1]), "{counts:?}");
         assert!((1700..2300).contains(&counts[2]), "{counts:?}");
+        let few = (40_000..40_030)
+            .filter(|port| {
+                order(&front(&[1, 1]), SocketAddr::from(([127, 0, 0, 9], *port)))[0].ip()
+                    == IpAddr::from([127, 0, 0, 1])
+            })
+            .count();
+        assert!((8..22).contains(&few), "{few} of 30 ports in a row");
         assert_eq!(order(&front(&[]), SocketAddr::from(([127, 0, 0, 9], 1))), []);
     }
 
