@@ -1,6 +1,7 @@
 //! What is fuzzed, with the inputs that mutations begin from.
 
 use host::cloud_conf::{Program, Sections};
+use host::flags::{FeatureGates, StringSlice, StringToString};
 use host::gcfg::{File, Report};
 use login::{Documents, Login, Surroundings};
 use openstack::fuzz;
@@ -23,6 +24,8 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "headers", corpus: HEADERS, run: fuzz::headers },
     Target { name: "clouds.yaml", corpus: CLOUDS, run: clouds },
     Target { name: "cloud.conf", corpus: CONF, run: cloud_conf },
+    Target { name: "durations", corpus: DURATIONS, run: durations },
+    Target { name: "lists in flags", corpus: LISTS, run: lists },
 ];
 
 /// A secret that stands in inputs and must never be in a message.
@@ -70,6 +73,68 @@ fn cloud_conf(input: &[u8]) {
     let spilt = text.lines().any(|line| line.contains(SECRET) && !is_secret(line));
     assert!(spilt || !shown.contains(SECRET), "{shown}");
 }
+
+/// Durations in Go's notation: what is read is told in a form that reads the same.
+fn durations(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(read) = host::duration::parse(text) {
+        assert_eq!(host::duration::parse(&format!("{}ns", read.as_nanos())), Ok(read), "{text:?}");
+        assert_eq!(
+            host::duration::parse(&format!("+{text}")).is_ok(),
+            !text.starts_with(['+', '-']),
+            "{text:?}"
+        );
+    }
+}
+
+/// Lists and maps of flags: what was read, written with quotes, reads the same.
+fn lists(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    // Ends of lines are made one kind, so they do not stay as they are.
+    if let Ok(StringSlice(fields)) = text.parse()
+        && !text.contains('\r')
+    {
+        let quoted: Vec<String> =
+            fields.iter().map(|field| format!("\"{}\"", field.replace('"', "\"\""))).collect();
+        assert_eq!(quoted.join(",").parse(), Ok(StringSlice(fields)), "{text:?}");
+    }
+    if let Ok(StringToString(map)) = text.parse() {
+        assert!(map.len() <= text.matches('=').count(), "{text:?}");
+    }
+    let _ = text.parse::<FeatureGates>();
+    let _ = text.parse::<host::logging::Modules>();
+    let _ = text.parse::<host::endpoint::Endpoint>();
+}
+
+const DURATIONS: &[&str] = &[
+    "0",
+    "5s",
+    "+5s",
+    "-5s",
+    "1m30s",
+    "1h0m0.5s",
+    ".5s",
+    "1.s",
+    "100ms",
+    "3us",
+    "3µs",
+    "7ns",
+    "2562047h47m16.854775807s",
+];
+
+const LISTS: &[&str] = &[
+    "",
+    "a,b",
+    "\"region-one\"",
+    "\"a,b\",c",
+    "\"a\"\"b\"",
+    "a=b,\"c=d,e\"",
+    "\"a\nb\",c\r\n",
+    "A=true,B=false",
+    "lease=6,*_balancer=4",
+    "unix://csi/csi.sock",
+    "tcp://127.0.0.1:1",
+];
 
 const ERRORS: &[&str] = &[
     r#"{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}"#,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -373,4 +374,48 @@ async fn a_load_balancer_that_takes_its_time_does_not_hold_up_the_hand_over() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(world.api.get(LEASE)["spec"]["holderIdentity"], "");
     assert_eq!(world.cloud.writes(), ["POST http://octavia/v2.0/lbaas/loadbalancers"]);
+}
+
+/// What upstream's `ClusterRole` for the program grants, of what is asked here: no `get` of Services or namespaces.
+fn upstreams_role(method: &Method, path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let after_version = if parts[0] == "api" { &parts[2..] } else { &parts[3..] };
+    let in_namespace = after_version[0] == "namespaces" && after_version.len() > 2;
+    let resource = if in_namespace { &after_version[2..] } else { after_version };
+    let changes = [Method::PUT, Method::PATCH].contains(method);
+    match *resource {
+        ["nodes", ..] => true,
+        ["leases", ..] => [Method::GET, Method::POST, Method::PUT].contains(method),
+        ["events", ..] => *method == Method::POST || changes,
+        ["services"] => *method == Method::GET,
+        ["services", _] => changes,
+        ["services", _, "status"] => *method == Method::PATCH,
+        _ => false,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_rights_of_upstreams_role_are_enough() {
+    let world = World::new();
+    world.api.allow_only(upstreams_role);
+    world.cloud.server(UUID, "n1", &["10.0.0.5"]);
+    let program = world.start(&[]);
+    world.register("n1");
+    world.until("n1 initialised", |world| world.is_initialised("n1")).await;
+    world.service("web");
+    // The stand-in's load balancer stays as it is asked for; what Kubernetes must allow for it has been done by then.
+    world.until("load balancer asked for", |world| !world.cloud.writes().is_empty()).await;
+    let service = world.api.get("/api/v1/namespaces/default/services/web");
+    assert_eq!(service["metadata"]["finalizers"], json!(["service.kubernetes.io/load-balancer-cleanup"]));
+    assert_ne!(world.api.get(LEASE)["spec"]["holderIdentity"], "");
+    world
+        .until("events", |world| {
+            let events = world.api.events();
+            ["Node/n1 Synced", "Service/web EnsuringLoadBalancer"]
+                .iter()
+                .all(|event| events.iter().any(|e| e == event))
+        })
+        .await;
+    world.stop.cancel();
+    program.await.unwrap().unwrap();
 }

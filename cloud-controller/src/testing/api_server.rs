@@ -23,6 +23,8 @@ struct State {
     asked: Vec<(Method, String, Value)>,
     /// Answers 503 to everything.
     down: bool,
+    /// Answers 403 to everything else.
+    allowed: Option<fn(&Method, &str) -> bool>,
 }
 
 impl ApiServer {
@@ -94,6 +96,11 @@ impl ApiServer {
         self.lock().down = down;
     }
 
+    /// From now on answers 403 to what is not `allowed`.
+    pub(crate) fn allow_only(&self, allowed: fn(&Method, &str) -> bool) {
+        self.lock().allowed = Some(allowed);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
@@ -112,6 +119,9 @@ impl ApiServer {
         );
         if state.down {
             return refusal(503, "ServiceUnavailable");
+        }
+        if state.allowed.is_some_and(|allowed| !allowed(&method, &path)) {
+            return refusal(403, "Forbidden");
         }
         let object = path.strip_suffix("/status").unwrap_or(&path);
         match method {

@@ -4,6 +4,7 @@
 
 pub mod cloud_conf;
 pub mod duration;
+pub mod endpoint;
 pub mod flags;
 pub mod gcfg;
 pub mod health;

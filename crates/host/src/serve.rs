@@ -149,6 +149,12 @@ impl Endpoint {
     }
 }
 
+/// `/metrics` and nothing else, for everybody: for the plain HTTP endpoint of programs on nodes.
+pub fn metrics_only(registry: Arc<Registry>) -> Router {
+    let page = move |headers: HeaderMap| async move { metrics_page(&registry, &headers) };
+    Router::new().route("/metrics", get(page))
+}
+
 fn metrics_page(registry: &Registry, headers: &HeaderMap) -> impl IntoResponse + use<> {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let (kind, text) = metrics::exposition(registry, accept);

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
 
 mod architecture;
+mod metrics;
 mod pages;
 mod sources;
 mod tree;

@@ -133,3 +133,15 @@ async fn verbosity_can_be_changed_by_those_who_may() {
     assert_eq!(put("0").await.0, 200);
     assert_eq!(ask(&self::router(&ALWAYS_ALLOW), "PUT", "/debug/flags/v", None).await.0, 403);
 }
+
+#[tokio::test]
+async fn the_plain_endpoint_has_metrics_and_nothing_else() {
+    let router = metrics_only(Arc::new(metrics::registry()));
+    let (status, page) = ask(&router, "GET", "/metrics", None).await;
+    assert!(status == 200 && page.contains("process_resident_memory_bytes"));
+    for (method, path) in [("GET", "/"), ("GET", "/healthz"), ("GET", "/configz"), ("PUT", "/debug/flags/v")]
+    {
+        assert_eq!(ask(&router, method, path, None).await.0, 404, "{path}");
+    }
+    assert_eq!(ask(&router, "POST", "/metrics", None).await.0, 405);
+}
