@@ -149,7 +149,7 @@ fn read_pool(
                 ),
             ));
         }
-        pool.members.insert(member.id.to_string(), member);
+        pool.members.insert(state.ids.uuid().into(), member);
     }
     let id = pool.common.id.clone();
     graph.pools.push(pool);

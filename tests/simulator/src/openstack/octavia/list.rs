@@ -272,31 +272,32 @@ row!(Monitor, ["pool_id", "type", "delay", "timeout", "max_retries"], |this, key
     _ => this.pool == value,
 });
 
-impl Row for &Member {
+impl Row for (&Box<str>, &Member) {
     const FILTERS: &'static [&'static str] = &["address", "protocol_port", "weight", "subnet_id"];
     fn id(&self) -> &str {
-        &self.id
+        self.0
     }
     fn created(&self) -> Timestamp {
-        self.created
+        self.1.created
     }
     fn name(&self) -> &str {
-        &self.name
+        &self.1.name
     }
     fn tags(&self) -> &[String] {
-        &self.tags
+        &self.1.tags
     }
     fn has(&self, key: &str, value: &str) -> bool {
+        let (id, one) = self;
         match key {
-            "id" => &*self.id == value,
-            "name" => &*self.name == value,
-            "address" => &*self.address == value,
-            "protocol_port" => self.port.to_string() == value,
-            "weight" => self.weight.to_string() == value,
-            "subnet_id" => self.subnet.as_deref() == Some(value),
-            "provisioning_status" => self.status.name() == value,
-            "operating_status" => self.operating == value,
-            "admin_state_up" => flag(value) == self.enabled,
+            "id" => &***id == value,
+            "name" => &*one.name == value,
+            "address" => &*one.address == value,
+            "protocol_port" => one.port.to_string() == value,
+            "weight" => one.weight.to_string() == value,
+            "subnet_id" => one.subnet.as_deref() == Some(value),
+            "provisioning_status" => one.status.name() == value,
+            "operating_status" => one.operating == value,
+            "admin_state_up" => flag(value) == one.enabled,
             // Members have no description.
             _ => value.is_empty(),
         }

@@ -41,14 +41,13 @@ pub(super) fn read(state: &mut State, fields: &Fields<'_>, monitored: bool) -> R
         return Err(Refusal::new(400, "The load balancer flavor does not allow SR-IOV member ports."));
     }
     let mut member = Member {
-        id: state.ids.uuid().into(),
         name: "".into(),
         address: address.into(),
         port,
         weight: 1,
         backup: false,
         enabled: true,
-        subnet: fields.uuid("subnet_id")?.flatten().map(Into::into),
+        subnet: fields.uuid("subnet_id")?.flatten().map(|id| state.octavia.shared(id)),
         monitor_address: None,
         monitor_port: None,
         tags: Vec::new(),
@@ -126,8 +125,8 @@ pub(super) fn lock(state: &mut State, pool: &str) -> Result<(), Refusal> {
 pub(super) fn list(state: &State, ask: &Ask<'_>, pool: &str) -> Result<Reply, Refusal> {
     let pool = state.octavia.pool(pool)?;
     policy::may_read(ask.who, &pool.common.project)?;
-    list::page(ask, "members", pool.members.values(), state.octavia.options.page, |member| {
-        show::show_member(member, &pool.common.project)
+    list::page(ask, "members", pool.members.iter(), state.octavia.options.page, |(id, member)| {
+        show::show_member(id, member, &pool.common.project)
     })
 }
 
@@ -135,12 +134,12 @@ pub(super) fn get(state: &State, ask: &Ask<'_>, pool: &str, id: &str) -> Result<
     let member = state.octavia.member(pool, id)?;
     let project = &state.octavia.pool(pool)?.common.project;
     policy::may_read(ask.who, project)?;
-    Ok(Reply::new(200, json!({"member": show::show_member(member, project)})))
+    Ok(Reply::new(200, json!({"member": show::show_member(id, member, project)})))
 }
 
 fn shown(state: &State, pool: &str, id: &str) -> Result<serde_json::Value, Refusal> {
     let project = &state.octavia.pool(pool)?.common.project;
-    Ok(json!({"member": show::show_member(state.octavia.member(pool, id)?, project)}))
+    Ok(json!({"member": show::show_member(id, state.octavia.member(pool, id)?, project)}))
 }
 
 /// Hands a change of some members over to the provider.
@@ -172,9 +171,9 @@ pub(super) fn create(state: &mut State, ask: &Ask<'_>, pool: &str) -> Result<Rep
         ));
     }
     check(state, ask.who, state.octavia.load_balancer(&parent)?, &[&member])?;
-    let id = member.id.to_string();
+    let id = state.ids.uuid();
     if let Some(found) = state.octavia.pools.get_mut(pool) {
-        found.members.insert(id.clone(), member);
+        found.members.insert(id.as_str().into(), member);
     }
     begin(state, &parent, pool, ask.fails)?;
     Ok(Reply::new(201, shown(state, pool, &id)?))
@@ -190,7 +189,7 @@ pub(super) fn update(state: &mut State, ask: &Ask<'_>, pool: &str, id: &str) -> 
     member.status = Status::PendingUpdate;
     member.updated = Some(state.wall);
     if let Some(found) = state.octavia.pools.get_mut(pool) {
-        found.members.insert(id.to_owned(), member);
+        found.members.insert(id.into(), member);
     }
     begin(state, &parent, pool, ask.fails)?;
     Ok(Reply::new(200, shown(state, pool, id)?))
@@ -227,9 +226,9 @@ pub(super) fn replace(state: &mut State, ask: &Ask<'_>, pool: &str) -> Result<Re
     lock(state, pool)?;
     let found = state.octavia.pool(pool)?;
     let known: BTreeMap<(&str, u16), &str> =
-        found.members.iter().map(|(id, member)| ((&*member.address, member.port), id.as_str())).collect();
+        found.members.iter().map(|(id, member)| ((&*member.address, member.port), &**id)).collect();
     let mut fresh: BTreeMap<(Box<str>, u16), Member> = BTreeMap::new();
-    let mut changed: BTreeMap<String, Member> = BTreeMap::new();
+    let mut changed: BTreeMap<Box<str>, Member> = BTreeMap::new();
     for (member, fields) in given {
         let Some(id) = known.get(&(&*member.address, member.port)) else {
             let key = (member.address.clone(), member.port);
@@ -250,11 +249,11 @@ pub(super) fn replace(state: &mut State, ask: &Ask<'_>, pool: &str) -> Result<Re
         after.subnet = member.subnet.or(after.subnet);
         after.status = Status::PendingUpdate;
         after.updated = Some(state.wall);
-        if changed.insert((*id).to_owned(), after).is_some() {
+        if changed.insert((*id).into(), after).is_some() {
             return Err(Refusal::validation("Member must be updated only once in the same request."));
         }
     }
-    let gone: Vec<String> = found.members.keys().filter(|id| !changed.contains_key(*id)).cloned().collect();
+    let gone: Vec<Box<str>> = found.members.keys().filter(|id| !changed.contains_key(*id)).cloned().collect();
     if fresh.is_empty() && changed.is_empty() && gone.is_empty() {
         return Ok(Reply::empty(202));
     }
@@ -265,7 +264,7 @@ pub(super) fn replace(state: &mut State, ask: &Ask<'_>, pool: &str) -> Result<Re
     check(state, ask.who, state.octavia.load_balancer(&parent)?, &all)?;
     if let Some(found) = state.octavia.pools.get_mut(pool) {
         for member in fresh.into_values() {
-            found.members.insert(member.id.to_string(), member);
+            found.members.insert(state.ids.uuid().into(), member);
         }
         found.members.append(&mut changed);
         for id in gone.iter().filter(|_| !only_adds) {

@@ -24,6 +24,7 @@ mod tests;
 mod vip;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -130,6 +131,8 @@ pub(crate) struct Octavia {
     zones: BTreeMap<String, bool>,
     /// References to certificates that can be read.
     certificates: BTreeSet<String>,
+    /// Ids that many members name, each once.
+    shared: BTreeSet<Arc<str>>,
 }
 
 /// What Octavia does by itself.
@@ -151,7 +154,18 @@ impl Octavia {
             flavors: BTreeMap::new(),
             zones: BTreeMap::new(),
             certificates: BTreeSet::new(),
+            shared: BTreeSet::new(),
         }
+    }
+
+    /// The id, in memory only once however often it is named.
+    fn shared(&mut self, id: String) -> Arc<str> {
+        if let Some(known) = self.shared.get(id.as_str()) {
+            return known.clone();
+        }
+        let new: Arc<str> = id.into();
+        self.shared.insert(new.clone());
+        new
     }
 
     fn load_balancer(&self, id: &str) -> Result<&LoadBalancer, Refusal> {

@@ -155,7 +155,8 @@ pub(crate) struct Pool {
     pub(crate) algorithm: String,
     pub(crate) persistence: Option<Persistence>,
     pub(crate) monitor: Option<String>,
-    pub(crate) members: BTreeMap<String, Member>,
+    /// By their ids.
+    pub(crate) members: BTreeMap<Box<str>, Member>,
     /// What is only kept: attributes of TLS.
     pub(crate) kept: Map<String, Value>,
 }
@@ -168,10 +169,9 @@ pub(crate) struct Persistence {
     pub(crate) granularity: Option<String>,
 }
 
-/// Small, since there may be a million of them. Its project is the pool's.
+/// Small, since there may be a million of them. Its project is the pool's, its id the key there.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    pub(crate) id: Box<str>,
     pub(crate) name: Box<str>,
     pub(crate) address: Box<str>,
     pub(crate) port: u16,

@@ -125,7 +125,8 @@ pub(crate) fn dump(octavia: &Octavia, profile: Profile) -> Map<String, Value> {
         .pools
         .iter()
         .map(|(id, pool)| {
-            let members = pool.members.values().map(|member| show::show_member(member, &pool.common.project));
+            let members =
+                pool.members.iter().map(|(id, member)| show::show_member(id, member, &pool.common.project));
             (id.clone(), members.collect())
         })
         .collect();

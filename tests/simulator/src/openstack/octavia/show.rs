@@ -64,8 +64,11 @@ impl Octavia {
                     object.remove("loadbalancers");
                     object.remove("healthmonitor_id");
                 }
-                shown["members"] =
-                    pool.members.values().map(|member| show_member(member, &pool.common.project)).collect();
+                shown["members"] = pool
+                    .members
+                    .iter()
+                    .map(|(id, member)| show_member(id, member, &pool.common.project))
+                    .collect();
                 if let Some(monitor) = pool.monitor.as_ref().and_then(|id| self.monitors.get(id)) {
                     let mut monitor = show_monitor(monitor);
                     if let Some(object) = monitor.as_object_mut() {
@@ -124,12 +127,12 @@ impl Octavia {
             own["operating_status"] = common.operating.into();
             own
         };
-        let member = |member: &Member| {
-            json!({"id": member.id, "name": member.name, "address": member.address, "protocol_port": member.port,
+        let member = |id: &str, member: &Member| {
+            json!({"id": id, "name": member.name, "address": member.address, "protocol_port": member.port,
                 "provisioning_status": member.status.name(), "operating_status": member.operating})
         };
         let pool = |pool: &Pool| {
-            let members: Vec<Value> = pool.members.values().map(member).collect();
+            let members: Vec<Value> = pool.members.iter().map(|(id, one)| member(id, one)).collect();
             let mut own = json!({ "members": members });
             if let Some(monitor) = pool.monitor.as_ref().and_then(|id| self.monitors.get(id)) {
                 own["health_monitor"] = status(&monitor.common, json!({"type": monitor.kind}));
@@ -147,9 +150,9 @@ impl Octavia {
     }
 }
 
-pub(super) fn show_member(one: &Member, project: &str) -> Value {
+pub(super) fn show_member(id: &str, one: &Member, project: &str) -> Value {
     json!({
-        "id": one.id,
+        "id": id,
         "name": one.name,
         "project_id": project,
         "tenant_id": project,
