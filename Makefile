@@ -3,7 +3,7 @@
 # and a network; the demonstration on the simulator only etcd, openssl and curl.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo fmt fuzz pages lint lint-deny doc unit clean
+.PHONY: help check test bench demo fmt fuzz soak pages lint lint-deny doc unit clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ FUZZ_RUNS ?= 10000000
 
 fuzz: ## everything that reads foreign bytes is given FUZZ_RUNS mutated inputs (default ten million)
 	FUZZ_RUNS=$(FUZZ_RUNS) cargo test --locked --release --package cloud-tests --test fuzz -- --nocapture --test-threads=1
+
+soak: fuzz ## what takes long: fuzzing, a Keystone that is away for five minutes (needs the laboratory)
+	tests/lab/lab up all
+	E2E_KEYSTONE_OUTAGE=300 tests/lab/lab inside cargo test --locked --offline --package cloud-tests --features lab --test e2e -- --nocapture outage
 
 clean: ## delete what was built; the laboratory's cache stays (tests/lab/lab down stops it)
 	cargo clean

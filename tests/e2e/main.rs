@@ -17,6 +17,7 @@ mod handover;
 mod logins;
 mod outage;
 mod product;
+mod rotation;
 mod service_traffic;
 mod support;
 mod two_clusters;

@@ -141,11 +141,23 @@ impl Controller {
         self.metric("leader_election_master_status").is_some_and(|value| value > 0.0)
     }
 
-    /// The first sample of the metric with this name.
+    /// Changes its configuration file.
+    pub fn rewrite_conf(&self, change: impl FnOnce(&str) -> String) {
+        let path = self.directory.join("cloud.conf");
+        let conf = fs::read_to_string(&path).expect("cloud.conf");
+        write_secret(&path, &change(&conf));
+    }
+
+    /// The first sample of the metric with this name, which may end in the labels it must have.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let answer = self.http.send(Method::GET, &format!("{}/metrics", self.endpoint), &[], None).ok()?;
         let mut lines = answer.text.lines();
-        let line = lines.find(|line| line.split(['{', ' ']).next() == Some(name))?;
+        let fits = |line: &&str| {
+            let shown =
+                if name.contains('{') { line.split(' ').next() } else { line.split(['{', ' ']).next() };
+            shown == Some(name)
+        };
+        let line = lines.find(fits)?;
         line.rsplit(' ').next()?.parse().ok()
     }
 

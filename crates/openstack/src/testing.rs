@@ -42,6 +42,8 @@ pub(crate) struct Keystone {
     pub life: Mutex<Duration>,
     pub project: Mutex<&'static str>,
     pub latency: Mutex<Duration>,
+    /// Cinder's endpoint.
+    pub cinder: Mutex<&'static str>,
 }
 
 impl Fake {
@@ -58,6 +60,7 @@ impl Fake {
                 life: Mutex::new(Duration::from_secs(3600)),
                 project: Mutex::new("project-1"),
                 latency: Mutex::new(Duration::from_millis(100)),
+                cinder: Mutex::new("http://cinder/"),
             }),
         };
         let cloud = fake.clone();
@@ -140,6 +143,9 @@ impl Keystone {
                 endpoint("compute", "http://nova/v2.1"),
                 endpoint("network", "http://neutron"),
                 endpoint("load-balancer", "http://octavia"),
+                endpoint("volumev3", *self.cinder.lock().unwrap()),
+                endpoint("sharev2", "http://manila/"),
+                endpoint("key-manager", "http://barbican"),
             ],
         }});
         let mut response = answer(201, &body)?;

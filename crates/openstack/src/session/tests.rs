@@ -1,4 +1,5 @@
 //! Whole calls against the cloud in process: token, repetition, fence, paging, secrets.
 
 mod calls;
+mod discovery;
 mod token;
