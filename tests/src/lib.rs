@@ -7,6 +7,8 @@
 //!    └── Calls       what that process has asked of OpenStack, from the APIs' own access logs
 //! ```
 //!
+//! [`contract`] compares the simulated OpenStack with the laboratory's.
+//!
 //! Nothing here shares code with the product: what the tests see must not pass through what they test. The process
 //! must run inside the laboratory's network namespace (`tests/lab/lab inside …`). A fault panics: the harness has no
 //! other way to say that a test failed.
@@ -23,6 +25,7 @@
 mod calls;
 mod cloud;
 mod cluster;
+pub mod contract;
 mod controller;
 mod fault_proxy;
 mod http;

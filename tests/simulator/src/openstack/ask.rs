@@ -48,16 +48,24 @@ pub(crate) struct Reply {
     /// Null for no body.
     pub(crate) body: Value,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// Whether it names the request by its id.
+    pub(crate) has_id: bool,
 }
 
 impl Reply {
     pub(crate) fn new(status: u16, body: Value) -> Self {
-        Self { status, body, headers: Vec::new() }
+        Self { status, body, headers: Vec::new(), has_id: true }
     }
 
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
         Self::new(status, Value::Null)
+    }
+
+    /// The same from something in front of the service, which gives requests no ids.
+    pub(crate) fn without_id(mut self) -> Self {
+        self.has_id = false;
+        self
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {

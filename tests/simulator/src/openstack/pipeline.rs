@@ -183,7 +183,8 @@ fn serve(cloud: &Cloud, call: &Call, faults: &[Fault], number: Number) -> Respon
     }
     let request_id = format!("req-{}", state.ids.uuid());
     let rows = rows(&reply.body);
-    let response = respond(reply, &request_id, state.wall, foreign, faults.contains(&Fault::Truncated));
+    let truncated = faults.contains(&Fault::Truncated);
+    let response = respond(reply, call.service, &request_id, state.wall, foreign, truncated);
     world.ledger().amend(number, |entry| {
         entry.user = user;
         entry.status = Some(response.status().as_u16());
@@ -210,7 +211,11 @@ fn answer(
     let who = match known.filter(|who| who.may_call(service, &call.method, &path)) {
         Some(who) => who,
         None if is_open(service, &call.method, &path) => Who::default(),
-        None => return (None, keystone::unauthorized(&cloud.0.options.endpoints.keystone)),
+        None => {
+            let refused = keystone::unauthorized(&cloud.0.options.endpoints.keystone);
+            // Octavia checks tokens before it gives ids.
+            return (None, if service == Service::Octavia { refused.without_id() } else { refused });
+        }
     };
     let user = (!who.user_name.is_empty()).then(|| who.user_name.clone());
     let body = if call.body.is_empty() {

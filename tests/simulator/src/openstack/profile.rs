@@ -11,7 +11,7 @@ pub enum Release {
     Yoga,
     /// 2024.1.
     Caracal,
-    /// 2025.1.
+    /// 2026.2, which the laboratory runs.
     #[default]
     Newest,
 }
@@ -36,7 +36,7 @@ impl Profile {
             Release::Train => (2, 79),
             Release::Yoga => (2, 90),
             Release::Caracal => (2, 96),
-            Release::Newest => (2, 100),
+            Release::Newest => (2, 104),
         }
     }
 

@@ -5,6 +5,7 @@ use http::Response;
 use serde_json::Value;
 
 use super::ask::Reply;
+use super::endpoints::Service;
 
 /// The key under which an answer has its rows.
 fn list_key(body: &Value) -> Option<String> {
@@ -32,6 +33,7 @@ pub(super) fn shuffle(body: &mut Value, rng: &mut fastrand::Rng) {
 
 pub(super) fn respond(
     reply: Reply,
+    service: Service,
     request_id: &str,
     wall: jiff::Timestamp,
     foreign: bool,
@@ -43,7 +45,8 @@ pub(super) fn respond(
     } else if reply.body.is_null() {
         String::new()
     } else {
-        reply.body.to_string()
+        // A text is a page, not JSON.
+        reply.body.as_str().map_or_else(|| reply.body.to_string(), str::to_owned)
     };
     let length = body.len();
     if truncated {
@@ -54,11 +57,14 @@ pub(super) fn respond(
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = if foreign { "text/html" } else { "application/json" };
+    let kind = if foreign || reply.body.is_string() { "text/html" } else { "application/json" };
     let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&wall);
     let mut headers = vec![("date", date.unwrap_or_default())];
-    if !foreign {
+    if !foreign && reply.has_id {
         headers.push(("x-openstack-request-id", request_id.to_owned()));
+        if service == Service::Nova {
+            headers.push(("x-compute-request-id", request_id.to_owned()));
+        }
     }
     if length > 0 {
         headers.push(("content-type", kind.to_owned()));

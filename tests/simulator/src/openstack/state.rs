@@ -10,7 +10,7 @@ use super::keystone::Keystone;
 use super::neutron::Neutron;
 use super::nova::Nova;
 use super::octavia::Octavia;
-use super::{CloudOptions, Profile, nova, octavia};
+use super::{CloudOptions, Profile, neutron, nova, octavia};
 use crate::world::{Ids, World};
 
 /// Everything that the services know. A copy of it is a look into the past.
@@ -36,6 +36,7 @@ pub(crate) struct State {
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Nova(nova::Event),
+    Neutron(neutron::Event),
     Octavia(octavia::Event),
 }
 
@@ -75,6 +76,7 @@ impl State {
             self.set_time(at);
             match event {
                 Event::Nova(event) => nova::advance(self, event),
+                Event::Neutron(event) => neutron::advance(self, event),
                 Event::Octavia(event) => octavia::advance(self, event),
             }
         }

@@ -27,7 +27,7 @@ async fn nobody_comes_in_without_a_good_token() {
     tokio::time::advance(Duration::from_secs(3600)).await;
     let refused = client.get("nova/v2.1/servers").await;
     assert_eq!((refused.status, &refused.body["error"]["code"]), (401, &json!(401)));
-    assert_eq!(refused.headers["www-authenticate"], "Keystone uri=\"http://keystone\"");
+    assert_eq!(refused.headers["www-authenticate"], "Keystone uri=\"http://keystone/v3\"");
     client.token = "guessed".into();
     assert_eq!(client.get("octavia/v2/lbaas/pools").await.status, 401);
 }

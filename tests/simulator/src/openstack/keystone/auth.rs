@@ -76,7 +76,7 @@ pub(super) fn log_in(state: &mut State, ask: &Ask<'_>) -> Reply {
             state.keystone.tokens.retain(|_, token| token.expires + SignedDuration::from_hours(24) > now);
             Reply::new(201, shown).header("x-subject-token", id)
         }
-        Err(Refusal::Unauthorized) => error(401, "The request you have made requires authentication."),
+        Err(Refusal::Unauthorized) => super::unauthorized(ask.base),
         Err(Refusal::Forbidden(action)) => {
             error(403, &format!("You are not authorized to perform the requested action: {action}."))
         }

@@ -180,10 +180,7 @@ pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Reply {
         (_, ["v3"] | ["v3", "auth", "tokens" | "catalog" | "projects"]) => {
             error(405, "The method is not allowed for the requested URL.")
         }
-        _ => error(
-            404,
-            "The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.",
-        ),
+        _ => nowhere(),
     }
 }
 
@@ -194,7 +191,7 @@ fn subject(state: &mut State, ask: &Ask<'_>) -> Reply {
         return error(400, "X-Subject-Token is required.");
     };
     let Some(token) = state.keystone.good(subject, state.wall) else {
-        return error(404, "Failed to validate token");
+        return error(404, "Could not recognize Fernet token");
     };
     // One's own token, or with a role that is made for asking.
     let own = header("x-auth-token") == Some(subject) || token.user == ask.who.user;
@@ -246,8 +243,14 @@ pub(crate) fn error(status: u16, message: &str) -> Reply {
     )
 }
 
+/// A URL that leads nowhere: the web framework answers, with a page.
+fn nowhere() -> Reply {
+    let page = "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>The requested URL was not found on the server. If you entered the URL manually please check your spelling and try again.</p>\n";
+    Reply::new(404, page.into())
+}
+
 /// What the token check of every service says to a bad token.
 pub(crate) fn unauthorized(keystone: &str) -> Reply {
     error(401, "The request you have made requires authentication.")
-        .header("www-authenticate", format!("Keystone uri=\"{keystone}\""))
+        .header("www-authenticate", format!("Keystone uri=\"{keystone}/v3\""))
 }

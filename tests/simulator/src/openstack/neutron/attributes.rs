@@ -142,7 +142,7 @@ impl Body {
         let privileged = table.iter().find(|one| one.admin && checked.contains_key(one.name));
         if let Some(attribute) = privileged.filter(|_| !who.is_admin()) {
             let verb = if purpose == Purpose::Create { "create" } else { "update" };
-            return Err(Fault::forbidden(&format!("{verb}_{resource}:{}", attribute.name)));
+            return Err(Fault::forbidden_attribute(&format!("{verb}_{resource}"), attribute.name));
         }
         Ok(Self(checked))
     }

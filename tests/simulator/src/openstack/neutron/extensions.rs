@@ -59,7 +59,7 @@ pub(super) fn answer(profile: Profile, ask: &Ask, alias: Option<&str>) -> Result
 /// Answers `/`.
 pub(super) fn versions(ask: &Ask) -> Reply {
     let links = json!([{"rel": "self", "href": format!("{}/v2.0/", ask.base)}]);
-    Reply::new(200, json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]}))
+    Reply::new(200, json!({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})).without_id()
 }
 
 /// Answers `/v2.0/`.

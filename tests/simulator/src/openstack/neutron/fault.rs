@@ -55,6 +55,12 @@ impl Fault {
         Self::new(409, kind, message)
     }
 
+    /// An exception that nobody expected.
+    pub(super) fn unexpected() -> Self {
+        let text = "Request Failed: internal server error while processing your request.";
+        Self::new(500, "HTTPInternalServerError", text)
+    }
+
     /// A full quota.
     pub(super) fn over_quota(resource: &str) -> Self {
         Self::conflict("OverQuota", format!("Quota exceeded for resources: ['{resource}']."))
@@ -63,6 +69,12 @@ impl Fault {
     /// Something that the user's roles do not allow.
     pub(super) fn forbidden(rule: &str) -> Self {
         Self::new(403, "PolicyNotAuthorized", format!("rule:{rule} is disallowed by policy"))
+    }
+
+    /// An attribute that the user's roles do not allow.
+    pub(super) fn forbidden_attribute(rule: &str, attribute: &str) -> Self {
+        let text = format!("(rule:{rule} and rule:{rule}:{attribute}) is disallowed by policy");
+        Self::new(403, "PolicyNotAuthorized", text)
     }
 
     /// A method that the URL does not know.

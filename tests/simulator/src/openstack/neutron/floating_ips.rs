@@ -1,6 +1,7 @@
 //! Floating IPs: an address of an external network that leads to a port.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
@@ -9,9 +10,9 @@ use super::fault::Fault;
 use super::form::Form;
 use super::object::{self, Kind, Object, Standard, Table};
 use super::port_changes::{self, Draft, Wanted};
-use super::{Network, Neutron, Port, quotas, routers};
+use super::{Network, Neutron, Port, routers};
 use crate::openstack::keystone::Who;
-use crate::openstack::state::State;
+use crate::openstack::state::{Event, State};
 
 const ATTRIBUTES: &[Attribute] = &[
     ID,
@@ -37,6 +38,7 @@ pub(crate) struct FloatingIp {
     /// The port that holds the address on the external network.
     outer_port: String,
     pub(crate) target: Option<Target>,
+    status: &'static str,
 }
 
 /// Where a floating IP leads to.
@@ -87,11 +89,10 @@ impl Object for FloatingIp {
             "port_id": target.map(|target| &target.port_id),
             "fixed_ip_address": target.map(|target| target.ip),
             "router_id": target.map(|target| &target.router_id),
-            "status": self.status(),
+            "status": self.status,
             "port_details": details,
             "port_forwardings": [],
             "qos_policy_id": null,
-            "qos_network_policy_id": null,
             "dns_domain": "",
             "dns_name": "",
         }));
@@ -107,7 +108,7 @@ impl Object for FloatingIp {
             "port_id" => target.is_some_and(|target| target.port_id == value),
             "fixed_ip_address" => target.is_some_and(|target| target.ip.to_string() == value),
             "router_id" => target.is_some_and(|target| target.router_id == value),
-            "status" => self.status() == value,
+            "status" => self.status == value,
             _ => false,
         }
     }
@@ -123,37 +124,22 @@ impl Object for FloatingIp {
         if !network.subnets.iter().any(is_v4) {
             return Err(refused(&format!("Network {network_id} does not contain any IPv4 subnet")));
         }
-        quotas::check(state, &body.text("project_id").unwrap_or_default(), "floatingip", 1)?;
         let standard = super::new_standard(state, body);
-        let target = target(state, body, &standard, &network_id, None, who)?;
-        let wanted = Wanted {
-            subnet_id: body.text("subnet_id"),
-            ip: body.text("floating_ip_address").and_then(|ip| ip.parse().ok()),
-        };
-        let is_choice = wanted.subnet_id.is_some() || wanted.ip.is_some();
-        let outer_port = port_changes::make(
-            state,
-            Draft {
-                network_id: network_id.clone(),
-                device_id: standard.id.clone(),
-                device_owner: "network:floatingip".to_owned(),
-                fixed_ips: is_choice.then(|| vec![wanted]),
-                ..Draft::default()
-            },
-        )?;
-        let fixed_ips =
-            state.neutron.ports.get(&outer_port).map(|port| port.fixed_ips.clone()).unwrap_or_default();
-        let Some(address) = fixed_ips.iter().map(|fixed| fixed.ip).find(IpAddr::is_ipv4) else {
-            port_changes::remove(state, &outer_port);
-            let text = format!("Unable to find any IP address on external network {network_id}.");
-            return Err(Fault::new(400, "ExternalIpAddressExhausted", text));
+        let (outer_port, address) = take_address(state, body, &standard, &network_id)?;
+        let target = match target(state, body, &standard, &network_id, (address, None), who) {
+            Ok(target) => target,
+            Err(fault) => {
+                port_changes::remove(state, &outer_port);
+                return Err(fault);
+            }
         };
         let id = standard.id.clone();
         let device = target.as_ref().map(|target| target.port_id.clone());
-        state
-            .neutron
-            .floating_ips
-            .insert(id.clone(), FloatingIp { standard, network_id, address, outer_port, target });
+        state.neutron.floating_ips.insert(
+            id.clone(),
+            FloatingIp { standard, network_id, address, outer_port, target, status: "DOWN" },
+        );
+        settle(state, &id);
         super::tell_nova(state, device.as_deref());
         Ok(id)
     }
@@ -161,7 +147,7 @@ impl Object for FloatingIp {
     fn update(state: &mut State, id: &str, body: &Body, who: &Who) -> Result<(), Fault> {
         let old: FloatingIp = object::find_mut::<FloatingIp>(&mut state.neutron, id, who)?.clone();
         let target = if body.has("port_id") {
-            target(state, body, &old.standard, &old.network_id, Some(&old), who)?
+            target(state, body, &old.standard, &old.network_id, (old.address, Some(&old)), who)?
         } else if body.text("fixed_ip_address").is_some() {
             return Err(refused("fixed_ip_address cannot be specified without a port_id"));
         } else {
@@ -172,6 +158,7 @@ impl Object for FloatingIp {
         floating_ip.standard.take(body);
         floating_ip.standard.touch(wall);
         floating_ip.target.clone_from(&target);
+        settle(state, id);
         for target in [old.target, target].into_iter().flatten() {
             super::tell_nova(state, Some(&target.port_id));
         }
@@ -187,12 +174,6 @@ impl Object for FloatingIp {
     }
 }
 
-impl FloatingIp {
-    fn status(&self) -> &'static str {
-        if self.target.is_some() { "ACTIVE" } else { "DOWN" }
-    }
-}
-
 /// Floating IPs that led to a port which is gone lead nowhere.
 pub(super) fn port_is_gone(state: &mut State, port: &str) {
     let wall = state.wall;
@@ -200,8 +181,50 @@ pub(super) fn port_is_gone(state: &mut State, port: &str) {
         if floating_ip.target.as_ref().is_some_and(|target| target.port_id == port) {
             floating_ip.target = None;
             floating_ip.standard.touch(wall);
+            floating_ip.status = "DOWN";
         }
     }
+}
+
+/// OVN catches up with a change right after the answer, which still shows the old status.
+fn settle(state: &mut State, id: &str) {
+    state.schedule(Duration::ZERO, Event::Neutron(super::Event::FloatingIpSettles { id: id.to_owned() }));
+}
+
+/// A floating IP is up if it leads somewhere.
+pub(super) fn settled(state: &mut State, id: &str) {
+    if let Some(floating_ip) = state.neutron.floating_ips.get_mut(id) {
+        floating_ip.status = if floating_ip.target.is_some() { "ACTIVE" } else { "DOWN" };
+    }
+}
+
+/// A port on the external network for a new floating IP, and its address.
+fn take_address(
+    state: &mut State,
+    body: &Body,
+    standard: &Standard,
+    network_id: &str,
+) -> Result<(String, IpAddr), Fault> {
+    let wanted = Wanted {
+        subnet_id: body.text("subnet_id"),
+        ip: body.text("floating_ip_address").and_then(|ip| ip.parse().ok()),
+    };
+    let is_choice = wanted.subnet_id.is_some() || wanted.ip.is_some();
+    let draft = Draft {
+        network_id: network_id.to_owned(),
+        device_id: standard.id.clone(),
+        device_owner: "network:floatingip".to_owned(),
+        fixed_ips: is_choice.then(|| vec![wanted]),
+        ..Draft::default()
+    };
+    let port = port_changes::make(state, draft)?;
+    let fixed_ips = state.neutron.ports.get(&port).map(|port| port.fixed_ips.clone()).unwrap_or_default();
+    if let Some(address) = fixed_ips.iter().map(|fixed| fixed.ip).find(IpAddr::is_ipv4) {
+        return Ok((port, address));
+    }
+    port_changes::remove(state, &port);
+    let text = format!("Unable to find any IP address on external network {network_id}.");
+    Err(Fault::new(400, "ExternalIpAddressExhausted", text))
 }
 
 fn refused(why: &str) -> Fault {
@@ -214,7 +237,7 @@ fn target(
     body: &Body,
     standard: &Standard,
     network_id: &str,
-    old: Option<&FloatingIp>,
+    (address, old): (IpAddr, Option<&FloatingIp>),
     who: &Who,
 ) -> Result<Option<Target>, Fault> {
     let Some(port_id) = body.text("port_id") else {
@@ -248,7 +271,6 @@ fn target(
     if !keeps
         && state.neutron.floating_ips.values().any(|other| other.network_id == network_id && is_same(other))
     {
-        let address = old.map_or("None".to_owned(), |old| old.address.to_string());
         let text = format!(
             "Cannot associate floating IP {address} ({}) with port {} using fixed IP {}, as that fixed IP already has a floating IP on external network {network_id}.",
             standard.id, target.port_id, target.ip

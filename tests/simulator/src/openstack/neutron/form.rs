@@ -54,8 +54,34 @@ pub(super) enum Form {
     CidrOrNull,
 }
 
-/// Names of protocols in security group rules, those that clusters use.
-const PROTOCOLS: [&str; 9] = ["tcp", "udp", "sctp", "icmp", "icmpv6", "ipv6-icmp", "esp", "ah", "vrrp"];
+/// Names of protocols in security group rules.
+const PROTOCOLS: [&str; 25] = [
+    "ah",
+    "dccp",
+    "egp",
+    "esp",
+    "gre",
+    "hopopt",
+    "icmp",
+    "igmp",
+    "ip",
+    "ipip",
+    "ipv6-encap",
+    "ipv6-frag",
+    "ipv6-icmp",
+    "icmpv6",
+    "ipv6-nonxt",
+    "ipv6-opts",
+    "ipv6-route",
+    "ospf",
+    "pgm",
+    "rsvp",
+    "sctp",
+    "tcp",
+    "udp",
+    "udplite",
+    "vrrp",
+];
 
 /// The value as Neutron stores it.
 pub(super) fn check(form: Form, attribute: &str, value: &Value) -> Result<Value, Fault> {
@@ -92,11 +118,11 @@ pub(super) fn check(form: Form, attribute: &str, value: &Value) -> Result<Value,
         },
         Form::OneOf(allowed) => match value.as_str().filter(|text| allowed.contains(text)) {
             Some(text) => Ok(text.into()),
-            None => Err(wrong(format!("{shown} is not in {}", python(&Value::from(allowed))))),
+            None => Err(wrong(format!("{} is not in valid_values", bare(value)))),
         },
         Form::IpVersion => match value.as_i64().or_else(|| value.as_str()?.parse().ok()) {
             Some(version @ (4 | 6)) => Ok(version.into()),
-            _ => Err(wrong(format!("{shown} is not in [4, 6]"))),
+            _ => Err(wrong(format!("{} is not in valid_values", bare(value)))),
         },
         Form::FixedIps => objects(value, &["subnet_id", "ip_address"], &[]).map_err(wrong).and_then(|()| fixed_ips(value, attribute)),
         Form::AddressPairs => address_pairs(value),
@@ -260,7 +286,7 @@ fn address_pairs(value: &Value) -> Result<Value, Fault> {
         let known =
             ip.as_str().is_some_and(|text| text.parse::<IpAddr>().is_ok() || Cidr::parse(text).is_some());
         if !known {
-            return Err(invalid(format!("'{}' is not a valid IP subnet", bare(ip))));
+            return Err(invalid(format!("'{}' is not a valid IP address", bare(ip))));
         }
         if pairs.contains(pair) {
             let mac = pair.get("mac_address").map_or("None".to_owned(), bare);
@@ -314,7 +340,11 @@ fn protocol(value: &Value) -> Result<Value, Fault> {
     if text.parse::<u8>().is_ok() || PROTOCOLS.contains(&text.as_str()) {
         return Ok(text.into());
     }
-    let text = format!("Security group rule protocol {text} not supported.");
+    let known: Vec<String> = PROTOCOLS.iter().map(|name| format!("'{name}'")).collect();
+    let text = format!(
+        "Security group rule protocol {text} not supported. Only protocol values (None, 'any', {}) and integer representations [0 to 255] are supported.",
+        known.join(", ")
+    );
     Err(Fault::new(400, "SecurityGroupRuleInvalidProtocol", text))
 }
 
@@ -357,7 +387,7 @@ mod tests {
             (
                 Form::OneOf(&["ingress", "egress"]),
                 json!("in"),
-                "Invalid input for x. Reason: 'in' is not in ['ingress', 'egress'].",
+                "Invalid input for x. Reason: in is not in valid_values.",
             ),
             (Form::CidrOrNull, json!("ten"), "Invalid CIDR ten given as IP prefix."),
             (Form::PortOrNull, json!(70000), "Invalid value for port 70000"),

@@ -24,7 +24,7 @@ pub(super) fn list<T: Object>(neutron: &Neutron, ask: &Ask) -> Result<Reply, Fau
     sort(&mut found, neutron, ask)?;
     let rows = page.cut(found, &T::KIND)?;
     let fields: Vec<&str> = values(&ask.query, "fields").filter(|field| !field.is_empty()).collect();
-    let shown: Vec<Value> = rows.iter().map(|one| chosen(one.show(neutron, ask.who), &fields)).collect();
+    let shown: Vec<Value> = rows.iter().map(|one| row(*one, neutron, ask, &fields)).collect();
     let mut body = json!({ T::KIND.plural: shown });
     let ends = rows
         .first()
@@ -34,6 +34,12 @@ pub(super) fn list<T: Object>(neutron: &Neutron, ask: &Ask) -> Result<Reply, Fau
         body[format!("{}_links", T::KIND.plural)] = links;
     }
     Ok(Reply::new(200, body))
+}
+
+fn row<T: Object>(object: &T, neutron: &Neutron, ask: &Ask, fields: &[&str]) -> Value {
+    let mut shown = object.show(neutron, ask.who);
+    object.show_in_list(&mut shown);
+    chosen(shown, fields)
 }
 
 /// An object with those of its attributes that were asked for; all if none were.

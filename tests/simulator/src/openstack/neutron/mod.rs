@@ -101,9 +101,23 @@ impl Default for Neutron {
     }
 }
 
+/// What Neutron does by itself.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A floating IP has the status that follows from where it leads.
+    FloatingIpSettles { id: String },
+}
+
 /// Answers a request.
 pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Reply {
     route(state, ask).unwrap_or_else(Reply::from)
+}
+
+/// Lets an event happen.
+pub(crate) fn advance(state: &mut State, event: Event) {
+    match event {
+        Event::FloatingIpSettles { id } => floating_ips::settled(state, &id),
+    }
 }
 
 /// An error in Neutron's form.
@@ -177,8 +191,9 @@ fn create<T: Object>(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Fault> {
     let Some(bulk) = ask.body.get(kind.plural) else {
         let Some(object) = ask.body.get(kind.singular) else { return Err(no_object::<T>(&ask.body)) };
         let body = Body::read(object, kind.singular, &kind.table(), Purpose::Create, ask.who)?;
+        quotas::check(state, &body.text("project_id").unwrap_or_default(), kind.singular, 1)?;
         let id = T::create(state, &body, ask.who)?;
-        return Ok(Reply::new(201, json!({ kind.singular: shown::<T>(state, ask, &id) })));
+        return Ok(Reply::new(201, json!({ kind.singular: shown_new::<T>(state, ask, &id) })));
     };
     let objects = bulk.as_array().filter(|objects| !objects.is_empty());
     let objects = objects.ok_or_else(|| Fault::malformed("Resources required"))?;
@@ -188,12 +203,14 @@ fn create<T: Object>(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Fault> {
         Body::read(object, kind.singular, &table, Purpose::Create, ask.who)
     };
     let bodies: Vec<Body> = objects.iter().map(read).collect::<Result<_, _>>()?;
+    let project = bodies.first().and_then(|body| body.text("project_id")).unwrap_or_default();
+    quotas::check(state, &project, kind.singular, bodies.len())?;
     let before = state.neutron.clone();
     let made: Result<Vec<String>, Fault> =
         bodies.iter().map(|body| T::create(state, body, ask.who)).collect();
     match made {
         Ok(ids) => {
-            let shown: Vec<Value> = ids.iter().map(|id| shown::<T>(state, ask, id)).collect();
+            let shown: Vec<Value> = ids.iter().map(|id| shown_new::<T>(state, ask, id)).collect();
             Ok(Reply::new(201, json!({ kind.plural: shown })))
         }
         Err(fault) => {
@@ -205,6 +222,15 @@ fn create<T: Object>(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Fault> {
 
 fn shown<T: Object>(state: &State, ask: &Ask<'_>, id: &str) -> Value {
     T::table(&state.neutron).get(id).map(|found| found.show(&state.neutron, ask.who)).into()
+}
+
+fn shown_new<T: Object>(state: &State, ask: &Ask<'_>, id: &str) -> Value {
+    let mut shown =
+        T::table(&state.neutron).get(id).map(|found| (found.show(&state.neutron, ask.who), found));
+    if let Some((shown, found)) = &mut shown {
+        found.show_new(shown);
+    }
+    shown.map(|(shown, _)| shown).into()
 }
 
 fn no_object<T: Object>(body: &Value) -> Fault {
@@ -252,7 +278,12 @@ fn router_action(state: &mut State, ask: &Ask<'_>, id: &str, action: &str) -> Re
         _ => return Err(Fault::nowhere()),
     };
     routes::change(state, id, &ask.body, change, ask.who)?;
-    Ok(Reply::new(200, json!({"router": shown::<Router>(state, ask, id)})))
+    let mut shown =
+        state.neutron.routers.get(id).map(|router| (router.show(&state.neutron, ask.who), router));
+    if let Some((shown, router)) = &mut shown {
+        router.show_unfiltered(shown);
+    }
+    Ok(Reply::new(200, json!({"router": shown.map(|(shown, _)| shown)})))
 }
 
 /// What every new object has, as the body wants it.

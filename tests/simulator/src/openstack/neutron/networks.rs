@@ -27,6 +27,9 @@ const ATTRIBUTES: &[Attribute] = &[
     Attribute::new("mtu", Form::Integer(68, 65535)).post().put().filter(),
 ];
 
+/// What is left of 1500 bytes inside a tunnel.
+const GENEVE_MTU: i64 = 1442;
+
 /// A network.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
@@ -45,7 +48,7 @@ impl Network {
     /// A network without subnets.
     pub(crate) fn new(standard: Standard) -> Self {
         let (is_external, is_shared, is_up, port_security) = (false, false, true, true);
-        Self { standard, is_external, is_shared, is_up, port_security, mtu: 1442, subnets: Vec::new() }
+        Self { standard, is_external, is_shared, is_up, port_security, mtu: GENEVE_MTU, subnets: Vec::new() }
     }
 }
 
@@ -88,6 +91,8 @@ impl Object for Network {
             "ipv6_address_scope": null,
             "dns_domain": "",
             "l2_adjacency": true,
+            "qinq": false,
+            "vlan_transparent": false,
             "qos_policy_id": null,
         }));
         if self.is_external {
@@ -98,6 +103,11 @@ impl Object for Network {
             shown.insert("provider:network_type".to_owned(), kind.into());
         }
         shown
+    }
+
+    fn show_new(&self, shown: &mut Map<String, Value>) {
+        // Lists and reads say it of external networks only.
+        shown.insert("is_default".to_owned(), false.into());
     }
 
     fn has(&self, attribute: &str, value: &str) -> bool {
@@ -138,9 +148,16 @@ impl Object for Network {
     fn delete(state: &mut State, id: &str, _who: &Who) -> Result<(), Fault> {
         let neutron = &mut state.neutron;
         let is_used = |port: &super::Port| port.network_id == id && !port.is_neutrons_own();
-        if neutron.ports.values().any(is_used) {
+        let used: Vec<&str> = neutron
+            .ports
+            .values()
+            .filter(|port| is_used(port))
+            .map(|port| port.standard.id.as_str())
+            .collect();
+        if !used.is_empty() {
             let text = format!(
-                "Unable to complete operation on network {id}. There are one or more ports still in use on the network."
+                "Unable to complete operation on network {id}. There are one or more ports still in use on the network, id for these ports is: {}.",
+                used.join(",")
             );
             return Err(Fault::conflict("NetworkInUse", text));
         }
@@ -157,5 +174,8 @@ fn take(network: &mut Network, body: &Body) {
     flag("shared", &mut network.is_shared);
     flag("router:external", &mut network.is_external);
     flag("port_security_enabled", &mut network.port_security);
+    if network.is_external {
+        network.mtu = 1500;
+    }
     network.mtu = body.number("mtu").unwrap_or(network.mtu);
 }

@@ -113,6 +113,8 @@ impl Kind {
 /// One of Neutron's objects.
 pub(super) trait Object: Sized {
     const KIND: Kind;
+    /// Whether a foreign one is kept back by the policy instead of the database, which shows in the refusal's text.
+    const IS_SEEN_BY_POLICY_ONLY: bool = false;
 
     fn table(neutron: &Neutron) -> &Table<Self>;
     fn table_mut(neutron: &mut Neutron) -> &mut Table<Self>;
@@ -121,6 +123,12 @@ pub(super) trait Object: Sized {
 
     /// As the API shows it, `admin_only` attributes included if the user is one.
     fn show(&self, neutron: &Neutron, who: &Who) -> Map<String, Value>;
+
+    /// What only the answer to a POST shows.
+    fn show_new(&self, _shown: &mut Map<String, Value>) {}
+
+    /// What only lists show otherwise.
+    fn show_in_list(&self, _shown: &mut Map<String, Value>) {}
 
     /// Whether an attribute has this value; the value is a filter's.
     fn has(&self, attribute: &str, value: &str) -> bool;
@@ -155,8 +163,10 @@ pub(super) fn find_mut<'a, T: Object>(
     id: &str,
     who: &Who,
 ) -> Result<&'a mut T, Fault> {
-    let found = T::table_mut(neutron).get_mut(id).filter(|one| one.is_visible(who));
-    let found = found.ok_or_else(|| T::KIND.not_found(id))?;
+    let found = T::table_mut(neutron).get_mut(id).ok_or_else(|| T::KIND.not_found(id))?;
+    if !found.is_visible(who) {
+        return Err(if T::IS_SEEN_BY_POLICY_ONLY { Fault::nowhere() } else { T::KIND.not_found(id) });
+    }
     if !who.is_admin() && found.standard().project_id != who.project {
         return Err(Fault::forbidden(&format!("update_{}", T::KIND.singular)));
     }

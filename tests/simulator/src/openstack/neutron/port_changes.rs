@@ -8,7 +8,8 @@ use super::attributes::Body;
 use super::fault::Fault;
 use super::object::{self, Standard};
 use super::ports::{AddressPair, FixedIp, Port};
-use super::{Network, SecurityGroup, Subnet, quotas, security_groups};
+use super::routers::INTERFACE;
+use super::{Network, SecurityGroup, Subnet, security_groups};
 use crate::openstack::keystone::Who;
 use crate::openstack::state::State;
 
@@ -45,20 +46,20 @@ pub(crate) fn make(state: &mut State, draft: Draft) -> Result<String, Fault> {
         None if is_trusted || !port_security => Vec::new(),
         None => vec![security_groups::default_of(state, &draft.project_id)],
     };
+    let status = if draft.device_owner == INTERFACE { "ACTIVE" } else { "DOWN" };
     let id = state.ids.uuid();
-    let mut standard = Standard::new(id.clone(), &draft.project_id, &draft.name, state.wall);
-    standard.revision = 2;
     let port = Port {
-        standard,
+        standard: Standard::new(id.clone(), &draft.project_id, &draft.name, state.wall),
         network_id: draft.network_id,
         mac: new_mac(state),
         device_id: draft.device_id,
         device_owner: draft.device_owner,
-        status: "DOWN".to_owned(),
+        status: status.to_owned(),
         is_up: true,
         fixed_ips,
         security_groups,
         pairs: Vec::new(),
+        dns_name: String::new(),
         is_secured: port_security && !is_trusted,
         trunk: None,
     };
@@ -95,7 +96,6 @@ pub(super) fn create(state: &mut State, body: &Body, who: &Who) -> Result<String
     }
     let port_security = body.flag("port_security_enabled").unwrap_or(network.port_security);
     let project_id = text("project_id");
-    quotas::check(state, &project_id, "port", 1)?;
     let groups = body.texts("security_groups");
     check_groups(state, groups.as_deref().unwrap_or_default(), who)?;
     check_security(port_security, groups.as_deref(), pairs_given(body))?;
@@ -281,7 +281,10 @@ fn take_one(state: &mut State, network_id: &str, wanted: &Wanted) -> Result<Fixe
     let subnets = &mut state.neutron.subnets;
     let subnet_id = match (&wanted.subnet_id, wanted.ip) {
         (Some(id), _) => {
-            if subnets.get(id).is_none_or(|subnet| subnet.network_id != network_id) {
+            let Some(subnet) = subnets.get(id) else {
+                return Err(<Subnet as object::Object>::KIND.not_found(id));
+            };
+            if subnet.network_id != network_id {
                 let text = format!(
                     "Failed to create port on network {network_id}, because fixed_ips included invalid subnet {id}"
                 );

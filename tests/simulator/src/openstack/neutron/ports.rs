@@ -52,6 +52,8 @@ pub(crate) struct Port {
     pub(crate) security_groups: Vec<String>,
     pub(crate) pairs: Vec<AddressPair>,
     pub(crate) is_secured: bool,
+    /// Its name in the DNS, which Nova gives it.
+    pub(crate) dns_name: String,
     /// The trunk whose parent it is.
     pub(crate) trunk: Option<Trunk>,
 }
@@ -147,9 +149,8 @@ impl Object for Port {
             "binding:vnic_type": "normal",
             "qos_policy_id": null,
             "qos_network_policy_id": null,
-            "ip_allocation": if self.fixed_ips.is_empty() { "none" } else { "immediate" },
-            "dns_name": "",
-            "dns_domain": "",
+            "ip_allocation": "immediate",
+            "dns_name": self.dns_name,
             "dns_assignment": self.dns_assignment(),
         }));
         if let Some(trunk) = &self.trunk {
@@ -172,7 +173,7 @@ impl Object for Port {
                 _ => false,
             },
             "security_groups" => self.security_groups.iter().any(|group| group == value),
-            "ip_allocation" => (value == "none") == self.fixed_ips.is_empty(),
+            "ip_allocation" => value == "immediate",
             _ => false,
         }
     }
@@ -192,7 +193,10 @@ impl Object for Port {
 
 impl Port {
     fn dns_assignment(&self) -> Vec<Value> {
-        let name = |ip: &IpAddr| format!("host-{}", ip.to_string().replace(['.', ':'], "-"));
+        let name = |ip: &IpAddr| match self.dns_name.as_str() {
+            "" => format!("host-{}", ip.to_string().replace(['.', ':'], "-")),
+            name => name.to_owned(),
+        };
         let one = |fixed: &FixedIp| {
             let name = name(&fixed.ip);
             json!({"ip_address": fixed.ip, "hostname": name, "fqdn": format!("{name}.lab.local.")})

@@ -11,8 +11,9 @@ use crate::openstack::ask::{Ask, Reply};
 use crate::openstack::state::State;
 
 /// The kinds of objects that have a quota.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 11] = [
     "network",
+    "router_route",
     "subnet",
     "subnetpool",
     "port",
@@ -39,7 +40,16 @@ impl Quotas {
     }
 
     fn get(&self, project: &str, kind: &'static str) -> i64 {
-        self.0.get(&(project.to_owned(), kind)).copied().unwrap_or(-1)
+        self.0.get(&(project.to_owned(), kind)).copied().unwrap_or_else(|| default(kind))
+    }
+}
+
+/// What holds for a project without a limit of its own: the laboratory limits nothing but what it has forgotten.
+fn default(kind: &str) -> i64 {
+    match kind {
+        "rbac_policy" => 10,
+        "router_route" => 30,
+        _ => -1,
     }
 }
 

@@ -49,6 +49,20 @@ struct Gateway {
     snat: bool,
 }
 
+impl Router {
+    /// What answers about single routes show besides, since nothing filters them.
+    pub(super) fn show_unfiltered(&self, shown: &mut Map<String, Value>) {
+        let port = self.gateway.as_ref().map(|gateway| gateway.port_id.as_str());
+        let more = [
+            ("distributed", json!(true)),
+            ("ha", json!(true)),
+            ("ha_vr_id", json!(0)),
+            ("gw_port_id", json!(port)),
+        ];
+        shown.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    }
+}
+
 impl Object for Router {
     const KIND: Kind = Kind {
         singular: "router",
@@ -83,15 +97,21 @@ impl Object for Router {
                 .collect();
             json!({
                 "network_id": gateway.network_id, "enable_snat": gateway.snat,
-                "external_fixed_ips": shown, "qos_policy_id": null,
+                "external_fixed_ips": shown,
             })
         });
+        // The newer form of the same leaves out what the router has as a whole.
+        let gateways: Vec<Value> = gateway
+            .iter()
+            .map(|gateway| json!({"network_id": gateway["network_id"], "external_fixed_ips": gateway["external_fixed_ips"]}))
+            .collect();
         let routes: Vec<_> = self.routes.iter().map(Route::show).collect();
         self.standard.show(json!({
             "admin_state_up": self.is_up,
             "status": "ACTIVE",
             "external_gateway_info": gateway,
-            "external_gateways": gateway.iter().collect::<Vec<_>>(),
+            "external_gateways": gateways,
+            "enable_snat": self.gateway.as_ref().is_none_or(|gateway| gateway.snat),
             "routes": routes,
             "availability_zone_hints": [],
             "availability_zones": [],
@@ -147,8 +167,15 @@ impl Object for Router {
     }
 
     fn delete(state: &mut State, id: &str, _who: &Who) -> Result<(), Fault> {
-        if state.neutron.ports.values().any(|port| port.device_id == id && port.device_owner == INTERFACE) {
-            return Err(Fault::conflict("RouterInUse", format!("Router {id} still has ports")));
+        let of_router = state
+            .neutron
+            .ports
+            .values()
+            .filter(|port| port.device_id == id && port.device_owner == INTERFACE);
+        let ports: Vec<&str> = of_router.map(|port| port.standard.id.as_str()).collect();
+        if !ports.is_empty() {
+            let text = format!("Router {id} has ports still attached: {}", ports.join(", "));
+            return Err(Fault::conflict("RouterInUse", text));
         }
         clear_gateway(state, id)?;
         state.neutron.routers.remove(id);
@@ -286,7 +313,7 @@ fn has_address_of(port: &Port, subnet_id: &str) -> bool {
 fn interface(neutron: &Neutron, id: &str, port_id: &str, subnet_id: &str) -> Value {
     let project = neutron.routers.get(id).map(|router| router.standard.project_id.as_str());
     json!({
-        "id": id, "project_id": project, "tenant_id": project, "port_id": port_id, "subnet_id": subnet_id,
+        "id": id, "project_id": project, "port_id": port_id, "subnet_id": subnet_id,
         "subnet_ids": [subnet_id], "network_id": neutron.ports.get(port_id).map(|port| &port.network_id),
     })
 }

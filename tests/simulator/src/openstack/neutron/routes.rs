@@ -52,6 +52,11 @@ pub(super) fn change(
     who: &Who,
 ) -> Result<(), Fault> {
     let given = &body["router"]["routes"];
+    // The API layer does not check this body, and the plugin trusts it.
+    let is_whole = |route: &Value| route.get("destination").is_some() && route.get("nexthop").is_some();
+    if !given.as_array().is_some_and(|routes| routes.iter().all(is_whole)) {
+        return Err(Fault::unexpected());
+    }
     form::check(Form::Routes, "routes", given)?;
     let mut routes = object::find_mut::<Router>(&mut state.neutron, id, who)?.routes.clone();
     for route in read(given) {

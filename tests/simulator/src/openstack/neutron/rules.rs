@@ -7,7 +7,7 @@ use super::fault::Fault;
 use super::form::Form;
 use super::net::Cidr;
 use super::object::{self, Kind, Object, Standard, Table};
-use super::{Neutron, SecurityGroup, quotas};
+use super::{Neutron, SecurityGroup};
 use crate::openstack::keystone::Who;
 use crate::openstack::state::State;
 
@@ -40,9 +40,23 @@ pub(crate) struct Rule {
     pub(crate) remote_group: Option<String>,
     /// Whether its group is a project's default one.
     of_default: bool,
+    /// Whether somebody has made it; else it came with its group.
+    is_made: bool,
+}
+
+impl Rule {
+    /// As its group shows it: nothing there is filtered.
+    pub(super) fn show_embedded(&self, neutron: &Neutron, who: &Who) -> Map<String, Value> {
+        let mut shown = self.show(neutron, who);
+        shown.insert("tags".to_owned(), json!([]));
+        shown.insert("standard_attr_id".to_owned(), 0.into());
+        shown
+    }
 }
 
 impl Object for Rule {
+    const IS_SEEN_BY_POLICY_ONLY: bool = true;
+
     const KIND: Kind = Kind {
         singular: "security_group_rule",
         plural: "security_group_rules",
@@ -84,6 +98,9 @@ impl Object for Rule {
         }));
         shown.remove("name");
         shown.remove("tags");
+        if !self.is_made {
+            shown.insert("description".to_owned(), Value::Null);
+        }
         shown
     }
 
@@ -109,7 +126,6 @@ impl Object for Rule {
         if let Some(remote) = &remote_group {
             object::find::<SecurityGroup>(&state.neutron, remote, who)?;
         }
-        quotas::check(state, &body.text("project_id").unwrap_or_default(), "security_group_rule", 1)?;
         let rule = Rule {
             standard: super::new_standard(state, body),
             group: group_id,
@@ -120,6 +136,7 @@ impl Object for Rule {
             remote_ip: body.text("remote_ip_prefix"),
             remote_group,
             of_default,
+            is_made: true,
         };
         check(&rule)?;
         if let Some(other) = state.neutron.rules.values().find(|other| is_same(other, &rule)) {
@@ -164,6 +181,7 @@ pub(super) fn add_initial(
         remote_ip: None,
         remote_group,
         of_default: group.is_default(),
+        is_made: false,
     };
     state.neutron.rules.insert(id, rule);
 }
@@ -227,10 +245,24 @@ fn check_ports(rule: &Rule) -> Result<(), Fault> {
         }
         Some(other) => {
             let text = format!(
-                "Ports cannot be specified for protocol {other}. Ports are only supported for TCP, UDP, UDPLITE, SCTP, DCCP."
+                "Ports cannot be specified for protocol {}. Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE.",
+                protocol_number(other)
             );
             invalid("SecurityGroupInvalidProtocolForPort", &text)
         }
+    }
+}
+
+/// The number of a protocol, as IANA gives it; one that is not known here stays as it is.
+fn protocol_number(name: &str) -> &str {
+    match name {
+        "igmp" => "2",
+        "gre" => "47",
+        "esp" => "50",
+        "ah" => "51",
+        "ospf" => "89",
+        "vrrp" => "112",
+        other => other,
     }
 }
 

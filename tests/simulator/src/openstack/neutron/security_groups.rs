@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Neutron;
 use super::attributes::{Attribute, Body, DESCRIPTION, ID, NAME, PROJECT, REVISION, TAGS, TENANT};
 use super::fault::Fault;
 use super::form::{self, Form};
 use super::object::{self, Kind, Object, Standard, Table};
 use super::rules::{self, Rule};
-use super::{Neutron, quotas};
 use crate::openstack::keystone::Who;
 use crate::openstack::state::State;
 
@@ -60,9 +60,16 @@ impl Object for SecurityGroup {
             .rules
             .values()
             .filter(|rule| rule.group == self.standard.id)
-            .map(|rule| rule.show(neutron, who))
+            .map(|rule| rule.show_embedded(neutron, who))
             .collect();
         self.standard.show(json!({"security_group_rules": rules, "stateful": self.stateful, "shared": false}))
+    }
+
+    fn show_in_list(&self, shown: &mut Map<String, Value>) {
+        for rule in shown.get_mut("security_group_rules").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            rule["belongs_to_default_sg"] = Value::Null;
+        }
     }
 
     fn has(&self, attribute: &str, value: &str) -> bool {
@@ -83,7 +90,6 @@ impl Object for SecurityGroup {
             ));
         }
         default_of(state, &project_id);
-        quotas::check(state, &project_id, "security_group", 1)?;
         let standard = super::new_standard(state, body);
         let id = standard.id.clone();
         add(state, standard, body.flag("stateful").unwrap_or(true));

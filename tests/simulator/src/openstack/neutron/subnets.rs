@@ -128,8 +128,6 @@ impl Object for Subnet {
             "ipv6_address_mode": self.address_mode,
             "subnetpool_id": null,
             "service_types": [],
-            "segment_id": null,
-            "dns_publish_fixed_ip": false,
             "router:external": network.is_some_and(|network| network.is_external),
         }))
     }

@@ -72,6 +72,7 @@ pub(crate) fn holds(state: &State, subnet: &str, address: &str) -> bool {
 /// Makes a port; gives its id and address, or status and text of Neutron's refusal.
 pub(crate) fn create(state: &mut State, wanted: VipPort) -> Result<(String, String), (u16, String)> {
     let ip = wanted.address.and_then(|address| address.parse().ok());
+    let is_amphoras = wanted.owner == "Octavia";
     let draft = Draft {
         network_id: wanted.network,
         project_id: wanted.project,
@@ -79,9 +80,18 @@ pub(crate) fn create(state: &mut State, wanted: VipPort) -> Result<(String, Stri
         device_id: wanted.device,
         device_owner: wanted.owner,
         fixed_ips: Some(vec![Wanted { subnet_id: Some(wanted.subnet), ip }]),
-        security_groups: Some(Vec::new()),
+        // The driver of ovn says nothing of groups, so that the project's default one applies.
+        security_groups: is_amphoras.then(Vec::new),
     };
     let id = port_changes::make(state, draft).map_err(|fault| (fault.status, fault.message))?;
+    if is_amphoras {
+        // The address only; the amphorae's own ports carry the traffic. Its group belongs to Octavia's project.
+        let group = state.ids.uuid();
+        if let Some(port) = state.neutron.ports.get_mut(&id) {
+            port.is_up = false;
+            port.security_groups.push(group);
+        }
+    }
     let address = state.neutron.ports.get(&id).and_then(|port| port.fixed_ips.first());
     let address = address.map(|fixed| fixed.ip.to_string()).unwrap_or_default();
     Ok((id, address))

@@ -71,10 +71,12 @@ pub(super) fn answer(state: &State, ask: &Ask, version: Version, is_detail: bool
     }
     let mut body = json!({ "servers": rows });
     if let Some(last) = next {
-        let mut query: Vec<(String, String)> =
-            ask.query.iter().filter(|(key, _)| key != "marker").cloned().collect();
+        let mut query = ask.query.clone();
         query.sort();
-        query.push(("marker".to_owned(), last.id.clone()));
+        match query.iter_mut().find(|(key, _)| key == "marker") {
+            Some((_, marker)) => marker.clone_from(&last.id),
+            None => query.push(("marker".to_owned(), last.id.clone())),
+        }
         let href = format!("{}/{}?{}", ask.base, ask.path.join("/"), query_string(&query));
         body["servers_links"] = json!([{"rel": "next", "href": href}]);
     }
@@ -87,10 +89,7 @@ fn check(ask: &Ask, version: Version) -> Result<(), Reply> {
             return Err(error(501, &format!("the simulated Nova does not know the parameter {key}")));
         }
         if version >= (2, 75) && !KNOWN.contains(&key.as_str()) {
-            return Err(error(
-                400,
-                &format!("Additional properties are not allowed ('{key}' was unexpected)"),
-            ));
+            return Err(error(400, &format!("'{key}' does not match any of the regexes: '^_'")));
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(super) fn asked(profile: Profile, ask: &Ask) -> Result<Version, Reply> {
             "Version {text} is not supported by the API. Minimum is {}.{} and maximum is {}.{}.",
             OLDEST.0, OLDEST.1, newest.0, newest.1
         );
-        return Err(error(406, &message));
+        return Err(stated(error(406, &message), version));
     }
     Ok(version)
 }

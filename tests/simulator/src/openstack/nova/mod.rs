@@ -46,7 +46,7 @@ impl Default for Nova {
             flavors: vec![small],
             down_cells: BTreeSet::new(),
             zone: "nova".to_owned(),
-            hearing: Duration::from_secs(1),
+            hearing: Duration::from_secs(2),
         }
     }
 }
@@ -68,13 +68,21 @@ pub(crate) enum Event {
 pub(crate) fn answer(state: &mut State, ask: &Ask<'_>) -> Reply {
     if ask.path.is_empty() {
         // The list of versions has none itself.
-        return Reply::new(200, json!({"versions": [version_two(state, ask)]}));
+        let old = json!({
+            "id": "v2.0", "status": "DEPRECATED", "version": "", "min_version": "", "updated": "2011-01-21T11:33:21Z",
+            "links": [{"rel": "self", "href": format!("{}/v2/", ask.base)}],
+        });
+        return Reply::new(200, json!({"versions": [old, version_two(state, ask)]})).without_id();
     }
     let version = match microversion::asked(state.profile, ask) {
         Ok(version) => version,
         Err(refusal) => return refusal,
     };
     let reply = route(state, ask, version).unwrap_or_else(|refusal| refusal);
+    if reply.body.is_string() {
+        // Said before anything looked at versions.
+        return reply;
+    }
     microversion::stated(reply, version)
 }
 
@@ -98,7 +106,15 @@ pub(crate) fn port_changed(state: &mut State, device: &str) {
 
 fn route(state: &mut State, ask: &Ask<'_>, version: Version) -> Result<Reply, Reply> {
     match (ask.method.as_str(), ask.path.as_slice()) {
-        ("GET", ["v2.1"]) => Ok(Reply::new(200, json!({"version": version_two(state, ask)}))),
+        ("GET", ["v2.1"]) => {
+            let mut version = version_two(state, ask);
+            let guide =
+                json!({"rel": "describedby", "type": "text/html", "href": "http://docs.openstack.org/"});
+            version["links"] = json!([version["links"][0], guide]);
+            let kind = "application/vnd.openstack.compute+json;version=2.1";
+            version["media-types"] = json!([{"base": "application/json", "type": kind}]);
+            Ok(Reply::new(200, json!({ "version": version })))
+        }
         ("GET", ["v2.1", "servers"]) => list::answer(state, ask, version, false),
         ("GET", ["v2.1", "servers", "detail"]) => list::answer(state, ask, version, true),
         ("POST", ["v2.1", "servers"]) => create::create(state, ask, version),
@@ -189,8 +205,10 @@ fn unexpected(class: &str) -> Reply {
     error(500, &text)
 }
 
+/// A URL that leads nowhere: the router in front of the API answers, with a page.
 fn nowhere() -> Reply {
-    error(404, "The resource could not be found.")
+    let page = "<html>\n <head>\n  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n  The resource could not be found.<br /><br />\n\n\n\n </body>\n</html>";
+    Reply::new(404, page.into())
 }
 
 fn no_method() -> Reply {

@@ -133,9 +133,6 @@ fn make(state: &mut State, draft: &ServerDraft) -> String {
         assert!(port.is_ok(), "no port for {}: {port:?}", draft.name);
         own_ports.extend(port);
     }
-    for port in state.neutron.ports.values_mut().filter(|port| port.device_id == id) {
-        "ACTIVE".clone_into(&mut port.status);
-    }
     let server = Server {
         id: id.clone(),
         name: draft.name.clone(),
@@ -156,6 +153,11 @@ fn make(state: &mut State, draft: &ServerDraft) -> String {
         addresses: BTreeMap::new(),
         own_ports,
     };
+    let host = server.host_name();
+    for port in state.neutron.ports.values_mut().filter(|port| port.device_id == id) {
+        "ACTIVE".clone_into(&mut port.status);
+        port.dns_name.clone_from(&host);
+    }
     state.nova.servers.insert(id.clone(), server);
     servers::hear(state, &id);
     id

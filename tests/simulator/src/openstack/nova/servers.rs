@@ -38,6 +38,13 @@ pub(crate) struct Server {
     pub(super) own_ports: BTreeSet<String>,
 }
 
+impl Server {
+    /// Its name as far as a host can have it.
+    pub(super) fn host_name(&self) -> String {
+        self.name.to_ascii_lowercase().replace(['.', '_', ' '], "-")
+    }
+}
+
 /// What a server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -120,10 +127,11 @@ pub(super) fn spawned(state: &mut State, id: &str, fails: bool) {
     if server.zone.is_empty() {
         server.zone = zone;
     }
-    let owner = format!("compute:{}", server.zone);
+    let (owner, host) = (format!("compute:{}", server.zone), server.host_name());
     for port in state.neutron.ports.values_mut().filter(|port| port.device_id == id) {
         "ACTIVE".clone_into(&mut port.status);
         port.device_owner.clone_from(&owner);
+        port.dns_name.clone_from(&host);
         port.standard.touch(wall);
     }
     hear(state, id);

@@ -95,11 +95,11 @@ impl Scene<'_> {
     fn add_newer(&self, shown: &mut Value, server: &Server, view: View) {
         let newer = [
             ((2, 9), "locked", json!(false)),
-            ((2, 19), "description", Value::Null),
+            ((2, 19), "description", json!(server.name)),
             ((2, 26), "tags", json!([])),
             ((2, 63), "trusted_image_certificates", Value::Null),
             ((2, 73), "locked_reason", Value::Null),
-            ((2, 90), "OS-EXT-SRV-ATTR:hostname", json!(server.name.to_ascii_lowercase())),
+            ((2, 90), "OS-EXT-SRV-ATTR:hostname", json!(server.host_name())),
             ((2, 96), "pinned_availability_zone", Value::Null),
             ((2, 100), "scheduler_hints", json!({})),
         ];

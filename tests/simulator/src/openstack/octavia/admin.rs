@@ -152,5 +152,8 @@ fn set_quotas(state: &mut State, ask: &Ask<'_>, project: &str) -> Result<Reply, 
             state.octavia.quotas.set(project, &kind, most.unwrap_or(-1));
         }
     }
-    Ok(Reply::new(202, json!({"quota": state.octavia.quotas.show(project)})))
+    let mut shown = state.octavia.quotas.show(project);
+    shown["project_id"] = project.into();
+    shown["tenant_id"] = project.into();
+    Ok(Reply::new(202, json!({ "quota": shown })))
 }

@@ -146,7 +146,11 @@ fn limit(ask: &Ask<'_>, most: Option<usize>) -> Result<Option<usize>, Refusal> {
     }
     match asked.parse::<i64>() {
         Ok(asked) => Ok(usize::try_from(asked).ok().filter(|asked| *asked > 0).map(|asked| asked.min(most))),
-        Err(_) => Err(Refusal::new(400, &format!("Supplied pagination limit '{asked}' is not valid."))),
+        Err(_) => Err(Refusal::web(
+            400,
+            "Bad Request",
+            &format!("Supplied pagination limit '{asked}' is not valid."),
+        )),
     }
 }
 

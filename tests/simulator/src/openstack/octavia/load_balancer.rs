@@ -139,24 +139,15 @@ pub(super) fn create(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Refusal>
     take_common(&mut made.common, &fields)?;
     let id = made.common.id.clone();
     made.vip = vip::allocate(state, &id, provider, &project, plan)?;
-    // What is wrong from here on takes the port back with it.
-    match graph::additional_vips(state, ask, &fields, &mut made)
-        .and_then(|()| graph::read(state, ask, &fields, &made))
-    {
-        Ok(graph) => {
-            let pieces = graph::pieces(&graph);
-            state.octavia.add(made);
-            graph::add(state, graph);
-            lifecycle::begin(state, &id, Kind::Create, pieces, ask.fails);
-            let made = state.octavia.load_balancer(&id)?;
-            Ok(Reply::new(201, json!({"loadbalancer": state.octavia.show_full(made, state.profile)})))
-        }
-        Err(refusal) => {
-            state.octavia.add(made);
-            lifecycle::remove(state, &id);
-            Err(refusal)
-        }
-    }
+    // What is wrong from here on leaves the port behind: Octavia rolls back its database only (seen on 19.0.0).
+    graph::additional_vips(state, ask, &fields, &mut made)?;
+    let graph = graph::read(state, ask, &fields, &made)?;
+    let pieces = graph::pieces(&graph);
+    state.octavia.add(made);
+    graph::add(state, graph);
+    lifecycle::begin(state, &id, Kind::Create, pieces, ask.fails);
+    let made = state.octavia.load_balancer(&id)?;
+    Ok(Reply::new(201, json!({"loadbalancer": state.octavia.show_full(made, state.profile)})))
 }
 
 pub(super) fn update(state: &mut State, ask: &Ask<'_>, id: &str) -> Result<Reply, Refusal> {

@@ -220,6 +220,10 @@ fn route(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Refusal> {
         ("GET", ["pools", id]) => pool::get(state, ask, id),
         ("PUT", ["pools", id]) => pool::update(state, ask, id),
         ("DELETE", ["pools", id]) => pool::delete(state, ask, id),
+        // Said while the path is still looked up, and so in the web framework's words.
+        (_, ["pools", pool, "members", ..]) if !state.octavia.pools.contains_key(*pool) => {
+            Err(Refusal::web(404, "Bad Request", &format!("Pool {pool} not found.")))
+        }
         ("GET", ["pools", pool, "members"]) => member::list(state, ask, pool),
         ("POST", ["pools", pool, "members"]) => member::create(state, ask, pool),
         ("PUT", ["pools", pool, "members"]) => member::replace(state, ask, pool),
@@ -236,7 +240,7 @@ fn route(state: &mut State, ask: &Ask<'_>) -> Result<Reply, Refusal> {
 }
 
 fn nowhere() -> Refusal {
-    Refusal::new(404, "The resource could not be found.")
+    Refusal::web(404, "Not Found", "")
 }
 
 /// Lets an event happen.

@@ -6,7 +6,7 @@ use crate::openstack::ask::Reply;
 
 /// An error in Octavia's form.
 pub(crate) fn error(status: u16, message: &str) -> Reply {
-    let code = if status == 500 { "Server" } else { "Client" };
+    let code = if status >= 500 { "Server" } else { "Client" };
     Reply::new(status, json!({"faultcode": code, "faultstring": message, "debuginfo": null}))
 }
 
@@ -23,6 +23,16 @@ impl From<Refusal> for Reply {
 impl Refusal {
     pub(super) fn new(status: u16, message: &str) -> Self {
         Self(error(status, message))
+    }
+
+    /// What the web framework says, in a form of its own.
+    pub(super) fn web(status: u16, title: &str, description: &str) -> Self {
+        Self(Reply::new(status, json!({"code": status, "title": title, "description": description})))
+    }
+
+    /// What a driver says that has failed.
+    pub(super) fn provider(name: &str, what: &str) -> Self {
+        Self::new(500, &format!("Provider '{name}' reports error: {what}"))
     }
 
     pub(super) fn not_found(what: &str, id: &str) -> Self {
@@ -59,7 +69,8 @@ impl Refusal {
         let value = match value {
             Value::Null => "None".to_owned(),
             Value::String(text) => text.clone(),
-            other => other.to_string(),
+            // As Python prints it.
+            other => other.to_string().replace('"', "'"),
         };
         Self::new(400, &format!("Invalid input for field/attribute {attribute}. Value: '{value}'. {why}"))
     }

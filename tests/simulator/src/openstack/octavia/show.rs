@@ -96,10 +96,12 @@ impl Octavia {
                 "session_persistence": persistence,
                 "loadbalancers": [{"id": one.load_balancer}],
                 "listeners": ids(self.listeners_of(&one.common.id).iter()),
-                "healthmonitor_id": one.monitor,
                 "members": one.members.keys().map(|id| json!({ "id": id })).collect::<Vec<_>>(),
             }),
         );
+        if let Some(monitor) = &one.monitor {
+            shown["healthmonitor_id"] = monitor.as_str().into();
+        }
         let mut kept = vec![
             ("tls_container_ref", Value::Null),
             ("ca_tls_container_ref", Value::Null),
@@ -109,10 +111,10 @@ impl Octavia {
         let newest = profile.octavia_newest();
         if newest >= 18 {
             kept.push(("tls_ciphers", Value::Null));
-            kept.push(("tls_versions", json!([])));
+            kept.push(("tls_versions", Value::Null));
         }
         if newest >= 24 {
-            kept.push(("alpn_protocols", json!([])));
+            kept.push(("alpn_protocols", Value::Null));
         }
         keep(&mut shown, &kept, &one.kept);
         shown
@@ -133,10 +135,9 @@ impl Octavia {
         };
         let pool = |pool: &Pool| {
             let members: Vec<Value> = pool.members.iter().map(|(id, one)| member(id, one)).collect();
-            let mut own = json!({ "members": members });
-            if let Some(monitor) = pool.monitor.as_ref().and_then(|id| self.monitors.get(id)) {
-                own["health_monitor"] = status(&monitor.common, json!({"type": monitor.kind}));
-            }
+            let monitor = pool.monitor.as_ref().and_then(|id| self.monitors.get(id));
+            let monitor = monitor.map(|monitor| status(&monitor.common, json!({"type": monitor.kind})));
+            let own = json!({ "members": members, "health_monitor": monitor });
             status(&pool.common, own)
         };
         let listener = |listener: &Listener| {
@@ -255,10 +256,13 @@ pub(super) fn show_listener(one: &Listener, profile: Profile) -> Value {
     let is_tls = one.protocol == "TERMINATED_HTTPS";
     if newest >= 17 {
         kept.push(("tls_ciphers", Value::Null));
-        kept.push(("tls_versions", if is_tls { json!(["TLSv1.2", "TLSv1.3"]) } else { json!([]) }));
+        kept.push(("tls_versions", if is_tls { json!(["TLSv1.2", "TLSv1.3"]) } else { Value::Null }));
     }
     if newest >= 20 {
-        kept.push(("alpn_protocols", if is_tls { json!(["h2", "http/1.1", "http/1.0"]) } else { json!([]) }));
+        kept.push((
+            "alpn_protocols",
+            if is_tls { json!(["h2", "http/1.1", "http/1.0"]) } else { Value::Null },
+        ));
     }
     if newest >= 27 {
         kept.push(("hsts_max_age", Value::Null));

@@ -135,7 +135,11 @@ pub(super) fn allocate(
         device: format!("lb-{load_balancer}"),
         owner: owner.to_owned(),
     };
-    let (port, address) =
-        neutron::vip::create(state, wanted).map_err(|(status, message)| Refusal::new(status, &message))?;
+    let refused = |(status, message): (u16, String)| match (status, provider) {
+        (409, _) => Refusal::new(409, &format!("The VIP IP address is already in use: {message}")),
+        (_, Provider::Amphora) => Refusal::provider("amphora", "BadRequestException: 400"),
+        (_, Provider::Ovn) => Refusal::provider("ovn", &message),
+    };
+    let (port, address) = neutron::vip::create(state, wanted).map_err(refused)?;
     Ok(Vip { address, port, subnet, network, owned: true })
 }

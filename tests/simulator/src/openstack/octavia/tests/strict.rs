@@ -237,7 +237,11 @@ async fn bodies_of_load_balancers() {
         (json!({"vip_subnet_id": nowhere}), 400, "Subnet 6e0c5b8e-0c3c-4f39-9d37-6f9bdb7a1b10 not found."),
         (json!({"vip_network_id": nowhere}), 400, "Network 6e0c5b8e-0c3c-4f39-9d37-6f9bdb7a1b10 not found."),
         (json!({"vip_port_id": nowhere}), 400, "Port 6e0c5b8e-0c3c-4f39-9d37-6f9bdb7a1b10 not found."),
-        (json!({"vip_address": "192.168.0.1"}), 400, "is not a valid IP for the specified subnet"),
+        (
+            json!({"vip_address": "192.168.0.1"}),
+            500,
+            "Provider 'amphora' reports error: BadRequestException: 400",
+        ),
         (json!({"provider": "f5"}), 400, "Provider 'f5' is not enabled."),
         (json!({"flavor_id": nowhere}), 400, "Invalid flavor_id."),
         (json!({"availability_zone": "mars"}), 400, "Invalid availability zone."),
