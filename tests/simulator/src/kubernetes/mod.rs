@@ -1,6 +1,6 @@
 //! A strict Kubernetes API server in one process: one database behind plain HTTP requests.
 //!
-//! It holds objects as JSON values under paths, and treats them by the rules of their kind, see [`rules`]. Lists, pages
+//! It holds objects as JSON values under paths, and treats them by the rules of their kind, see `rules`. Lists, pages
 //! and watches show the database as it was at one of its versions; a version that is too old is gone, and so it says.
 //! There is no controller beside it: nobody deletes what stands in a namespace that goes, or makes endpoints.
 

@@ -1,6 +1,6 @@
 //! A strict OpenStack in one process: Keystone, Nova, Neutron and Octavia, answering plain HTTP requests.
 //!
-//! Each service is a synchronous function on one [`State`](state::State). Its state machines are lazy: what becomes due
+//! Each service is a synchronous function on one `State`. Its state machines are lazy: what becomes due
 //! is scheduled, and applied in order of time before a request is served or the state is looked at.
 
 mod ask;
