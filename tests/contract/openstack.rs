@@ -40,3 +40,14 @@ fn the_simulator_answers_as_the_real_services_do() {
     });
     assert!(found.is_empty(), "{} differences:\n{}", found.len(), found.join("\n"));
 }
+
+/// What the controllers of the end-to-end tests have asked since the laboratory was started; they have agents `e2e-…`.
+#[cfg(feature = "lab")]
+#[test]
+fn what_the_end_to_end_tests_have_asked_is_in_the_script() {
+    let counted = cloud_tests::contract::counted("e2e-");
+    let calls = counted["calls"].as_array().map_or(0, Vec::len);
+    assert!(calls > 0, "the end-to-end tests come first: the laboratory has counted nothing of theirs");
+    let uncovered = cloud_tests::contract::coverage::uncovered_calls(&counted);
+    assert!(uncovered.is_empty(), "not in the script: {uncovered:#?}");
+}

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
+use serde_json::Value;
 use simulator::Entry;
 
 use super::{Simulated, parts, run};
@@ -31,6 +32,31 @@ fn shape(entry: &Entry) -> Option<String> {
     Some(format!("{}{query}{version} -> {}xx", entry.call(), status / 100))
 }
 
+/// The shapes of what the laboratory has counted (`lab calls --json`) that the script does not have. Access logs know
+/// nothing of microversions.
+pub fn uncovered_calls(counted: &Value) -> BTreeSet<String> {
+    let covered: BTreeSet<String> = COVERED.iter().map(|shape| without_version(shape)).collect();
+    let rows = counted["calls"].as_array().map(Vec::as_slice).unwrap_or_default();
+    // A service that has failed under load cannot be made to by a script.
+    let failed = |row: &&Value| row["status"].as_u64().is_some_and(|status| status >= 500);
+    let shape = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let status = row["status"].as_u64().unwrap_or_default();
+        // A version's document has a slash at its end in some places.
+        let path = text("path");
+        let path = if path.len() > 1 { path.trim_end_matches('/') } else { &path };
+        format!("{} {} {path} -> {}xx", text("method"), text("service"), status / 100)
+    };
+    rows.iter().filter(|row| !failed(row)).map(shape).filter(|shape| !covered.contains(shape)).collect()
+}
+
+fn without_version(shape: &str) -> String {
+    match (shape.find(" at "), shape.find(" -> ")) {
+        (Some(at), Some(end)) if at < end => format!("{}{}", &shape[..at], &shape[end..]),
+        _ => shape.to_owned(),
+    }
+}
+
 /// The shapes of these requests that the script does not have.
 pub fn uncovered(entries: &[Entry]) -> BTreeSet<String> {
     entries.iter().filter_map(shape).filter(|shape| !COVERED.contains(shape)).collect()
@@ -38,7 +64,18 @@ pub fn uncovered(entries: &[Entry]) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn access_logs_are_compared_without_microversions() {
+        let row = |path: &str, status: u16| json!({"method": "GET", "service": "nova", "path": path, "status": status});
+        let counted = json!({"calls": [
+            row("/v2.1/servers/detail?name", 200), row("/v2.1/servers/{id}", 404), row("/v2.1/limits", 200),
+        ]});
+        assert_eq!(Vec::from_iter(uncovered_calls(&counted)), ["GET nova /v2.1/limits -> 2xx"]);
+    }
 
     #[test]
     fn what_the_script_does_not_ask_is_found() {

@@ -20,7 +20,7 @@ mod step;
 
 pub use compare::differences;
 pub use normal::{IGNORED, Ignored};
-pub use real::Real;
+pub use real::{Real, counted};
 pub use run::{Exchange, Transcript, World, run};
 pub use script::{Part, parts};
 pub use simulated::Simulated;

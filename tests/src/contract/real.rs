@@ -14,6 +14,12 @@ use crate::lab;
 /// The services that have requests in the script.
 const SERVICES: [&str; 4] = ["keystone", "nova", "neutron", "octavia"];
 
+/// The requests of programs whose agent contains this, as the laboratory has counted them since its start.
+pub fn counted(agent: &str) -> Value {
+    serde_json::from_str(&lab::run(&["calls", "--agent", agent, "--json"]))
+        .expect("the laboratory counts in JSON")
+}
+
 /// The running laboratory; only inside its network namespace.
 pub struct Real {
     runtime: Runtime,
