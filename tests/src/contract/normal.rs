@@ -159,6 +159,9 @@ pub(super) fn answer(names: &Names, call: &Call, answer: &Answer) -> Value {
     if call.to.ends_with("/extensions") {
         keep_asked_extensions(&mut body);
     }
+    if call.is_own_rows {
+        keep_own_rows(&mut body);
+    }
     sort(&mut body, "");
     let mut headers = Map::new();
     for name in HEADERS {
@@ -187,6 +190,14 @@ fn keep_asked_extensions(body: &mut Value) {
         for one in list {
             *one = json!({"alias": one["alias"]});
         }
+    }
+}
+
+fn keep_own_rows(body: &mut Value) {
+    let Some(body) = body.as_object_mut() else { return };
+    body.retain(|key, _| !key.ends_with("_links"));
+    for rows in body.values_mut().filter_map(Value::as_array_mut) {
+        rows.retain(|row| row["id"].as_str().is_some_and(|id| id.starts_with('{')));
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) is_awaited: bool,
     /// Repeated until nothing in the answer is being changed.
     pub(crate) is_settled: bool,
+    /// Of a list only the rows that the script knows are compared: others use the project, too.
+    pub(crate) is_own_rows: bool,
 }
 
 /// A request without a body.
@@ -89,6 +91,7 @@ pub(crate) fn call(method: &'static str, to: &str, body: Value, expect: u16) -> 
         until: Vec::new(),
         is_awaited: false,
         is_settled: false,
+        is_own_rows: false,
     }
 }
 
@@ -128,6 +131,11 @@ impl Call {
 
     pub(crate) fn settled(mut self) -> Self {
         self.is_settled = true;
+        self
+    }
+
+    pub(crate) fn own_rows(mut self) -> Self {
+        self.is_own_rows = true;
         self
     }
 

@@ -104,6 +104,11 @@ fn lists() -> Vec<Step> {
         list("all_tenants=1", 403).into(),
         list(&format!("{ours}&colour=red"), 200).version("2.74").into(),
         list(&format!("{ours}&colour=red"), 400).version("2.75").into(),
+        get("nova/v2.1/servers/detail", 200).version("2.47").own_rows().into(),
+        list("limit=1000", 200).version("2.47").own_rows().into(),
+        list("limit=1&marker={server b}", 200).version("2.47").own_rows().into(),
+        list("marker={server b}", 200).version("2.47").own_rows().into(),
+        list(&format!("{ours}&marker={{server b}}"), 200).version("2.47").into(),
         list(ours, 200).by(User::Other).into(),
         get(&format!("nova/v2.1/servers?{ours}"), 200).into(),
     ]

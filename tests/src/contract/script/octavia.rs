@@ -100,6 +100,8 @@ fn reads(provider: Provider) -> Vec<Step> {
     let all = lb("loadbalancers");
     let name = format!("contract-{}", provider.name);
     vec![
+        get(&all, 200).own_rows().into(),
+        get(&format!("{all}?limit=1000"), 200).own_rows().into(),
         get(&format!("{all}?name={name}"), 200).into(),
         get(&format!("{all}?name=contract-nothing"), 200).into(),
         get(&format!("{all}?vip_address={}", ip(provider, 100)), 200).into(),
@@ -246,13 +248,13 @@ fn members(provider: Provider) -> Vec<Step> {
         member
     };
     steps.push(set(vec![weighty(member(20, "a")), member(22, "c")], 202).into());
-    steps.push(get(&all, 200).until("/members/2", Value::Null).into());
+    steps.push(get(&all, 200).until("/members/2", Value::Null).settled().into());
     steps.extend(settled());
     steps.extend([
         // Changes of children move the load balancer's time.
         get(&lb("loadbalancers/{lb}"), 200).saves("note 2", "/loadbalancer/updated_at").into(),
         Step::Differ("note 1", "note 2"),
-        get(&all, 200).until("/members/2", Value::Null).into(),
+        get(&all, 200).until("/members/2", Value::Null).settled().into(),
         set(vec![json!({"address": "ten", "protocol_port": 1})], 400).into(),
         set(vec![json!({"address": ip(provider, 20), "protocol_port": 0})], 400).into(),
         set(vec![json!({"address": ip(provider, 20), "protocol_port": 1, "subnet_id": NOTHING})], 400).into(),
@@ -275,11 +277,21 @@ fn monitors() -> Vec<Step> {
         json!({ "healthmonitor": body })
     };
     let one = lb("healthmonitors/{monitor}");
-    let mut steps = done(
-        post(&all, body(json!({"name": "contract-monitor"})), 201).saves("monitor", "/healthmonitor/id"),
-    );
+    // On ovn the listener may stay PENDING_UPDATE until the next change, so the tree is not waited for.
+    let applied = || -> [Step; 2] {
+        let active = |path: &str, at: &str| get(&lb(path), 200).until(at, "ACTIVE").into();
+        [
+            active("loadbalancers/{lb}", "/loadbalancer/provisioning_status"),
+            active("healthmonitors/{monitor}", "/healthmonitor/provisioning_status"),
+        ]
+    };
+    let mut steps: Vec<Step> = vec![
+        post(&all, body(json!({"name": "contract-monitor"})), 201)
+            .saves("monitor", "/healthmonitor/id")
+            .into(),
+    ];
+    steps.extend(applied());
     steps.extend([
-        get(&one, 200).into(),
         get(&format!("{all}?pool_id={{pool}}"), 200).into(),
         get(&format!("{all}/{NOTHING}"), 404).into(),
         get(&one, 403).by(User::Other).into(),
@@ -289,7 +301,8 @@ fn monitors() -> Vec<Step> {
         post(&all, body(json!({"max_retries": 11})), 400).into(),
         post(&all, body(json!({"pool_id": NOTHING})), 404).into(),
     ]);
-    steps.extend(done(put(&one, json!({"healthmonitor": {"delay": 7, "timeout": 4}}), 200)));
+    steps.push(put(&one, json!({"healthmonitor": {"delay": 7, "timeout": 4}}), 200).into());
+    steps.extend(applied());
     steps.extend([
         put(&one, json!({"healthmonitor": {"type": "HTTP"}}), 400).into(),
         put(&format!("{all}/{NOTHING}"), json!({"healthmonitor": {"delay": 7}}), 404).into(),
