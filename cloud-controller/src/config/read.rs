@@ -83,7 +83,10 @@ impl From<cloud_conf::LoadBalancer> for LoadBalancerConfig {
         let small = |number: u64| u8::try_from(number).unwrap_or(u8::MAX);
         Self {
             enabled: said.enabled,
-            provider: said.lb_provider,
+            // An empty name is none: Octavia refuses it.
+            provider: Some(said.lb_provider)
+                .filter(|provider| !provider.is_empty())
+                .unwrap_or_else(|| cloud_conf::LoadBalancer::default().lb_provider),
             method: said.lb_method,
             subnet_id: said.subnet_id.map(Into::into),
             member_subnet_id: said.member_subnet_id.map(Into::into),

@@ -154,6 +154,12 @@ fn what_go_ignores_is_a_warning_with_its_place() {
 }
 
 #[test]
+fn an_empty_provider_is_the_usual_one() {
+    let config = with_login("[LoadBalancer]\nlb-provider =\nlb-method =\n").config;
+    assert_eq!((config.load_balancer.provider.as_str(), config.load_balancer.method), ("amphora", None));
+}
+
+#[test]
 fn another_cloud_is_for_other_programs() {
     let conf = with_login("[Global \"second\"]\nauth-url = x\n");
     assert_eq!(conf.warnings.len(), 1);
