@@ -2,10 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::client::Job;
-use crate::server::{reply, serve, serve_at};
+use crate::server::{reply, serve, serve_at, serve_on};
 
 /// A proxy: tunnels what is asked with CONNECT, answers 299 to all else, and notes what it was asked for.
 fn proxy(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
@@ -67,6 +68,24 @@ fn a_tunnel_that_the_proxy_refuses_is_an_error() {
     let job = Job::get("https://cloud.example/").env("HTTPS_PROXY", format!("http://{refusing}"));
     let error = job.run().answer.unwrap_err();
     assert!(error.starts_with("cannot connect") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_connection_is_used_again() {
+    let (address, connections) = serve_on(|stream, asked| {
+        let host = asked.head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        let nova = format!(r#"{{"interface": "public", "url": "http://{host}/v2.1"}}"#);
+        let body = if asked.line.contains("/auth/tokens") {
+            format!(r#"{{"token": {{"catalog": [{{"type": "compute", "endpoints": [{nova}]}}]}}}}"#)
+        } else {
+            r#"{"server": {"id": "s", "name": "s", "status": "ACTIVE"}}"#.to_owned()
+        };
+        let head = format!("HTTP/1.1 201 Created\r\nx-subject-token: t\r\ncontent-length: {}", body.len());
+        write!(stream, "{head}\r\n\r\n{body}").unwrap();
+    });
+    let outcome = Job::call(&format!("http://{address}")).with("limit", 30).run();
+    assert_eq!(outcome.answer.as_deref(), Ok("ok"));
+    assert_eq!(connections.load(Ordering::SeqCst), 1, "the login's connection carries the call");
 }
 
 #[test]

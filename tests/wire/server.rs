@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A request as far as servers of tests look at it.
@@ -12,6 +13,22 @@ pub(crate) struct Asked {
     pub(crate) line: String,
     /// All of its head.
     pub(crate) head: String,
+}
+
+/// Serves any number of requests on each connection; the address, and how many connections there were.
+pub(crate) fn serve_on(
+    answer: impl Fn(&mut TcpStream, &Asked) + Send + Sync + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    let address = serve(move |stream, asked| {
+        count.fetch_add(1, Ordering::SeqCst);
+        answer(stream, asked);
+        while let Some(asked) = ask(stream) {
+            answer(stream, &asked);
+        }
+    });
+    (address, connections)
 }
 
 /// Serves each connection with `answer`; the address.
