@@ -13,7 +13,7 @@ use url::Url;
 use super::Session;
 use crate::answer;
 use crate::auth::keyring::Setup;
-use crate::auth::keystone::Login;
+use crate::auth::keystone::{self, Login};
 use crate::catalog::{self, ServiceType};
 use crate::error::{Error, Fault};
 use crate::fence;
@@ -75,7 +75,7 @@ impl Session {
                     match tokio::time::timeout_at(deadline, self.shared.keyring.renewed(&refused)).await {
                         Ok(Ok(_)) => {}
                         Ok(Err(cause)) => return Err(cause),
-                        Err(_) => return Err(Error::new(call.name, Fault::Timeout)),
+                        Err(_) => return Err(Error::new(keystone::CALL, Fault::Timeout)),
                     }
                 }
                 Cure::Older(version, range) => {
@@ -113,7 +113,11 @@ impl Session {
         let give_up = |fault| Setback::new(Error::new(call.name, fault), Cure::None);
         let limit = self.shared.limits.get(&call.service);
         let ready = async {
-            let login = self.shared.keyring.login().await.map_err(|error| Setback::new(error, Cure::None))?;
+            // Who waits for Keystone until the end is told so.
+            let login = tokio::time::timeout_at(deadline, self.shared.keyring.login())
+                .await
+                .unwrap_or_else(|_| Err(Error::new(keystone::CALL, Fault::Timeout)))
+                .map_err(|error| Setback::new(error, Cure::None))?;
             let url = self.url(call, setup, &login).await?;
             let slot = match limit {
                 Some(limit) => Some(limit.slot().await),

@@ -145,6 +145,15 @@ async fn a_keystone_that_went_away_without_a_word_is_found_again_within_five_sec
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_for_keystone_until_the_end_is_told_so() {
+    let (fake, transport) = Fake::new(|_| Box::pin(async { answer(200, &server()) }));
+    fake.keystone().faults.lock().unwrap().extend((0..99).map(|_| None));
+    let config = SessionConfig { request_timeout: 10 * SECOND, ..SessionConfig::new(auth()) };
+    let error = get(&Cloud::new(Session::new(config, transport))).await.unwrap_err();
+    assert_eq!((error.call, error.fault), ("token_create", Fault::Timeout));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_slow_keystone_has_all_the_time_there_is() {
     let (cloud, fake) = cloud(|_| true);
     *fake.keystone().latency.lock().unwrap() = 20 * SECOND;
