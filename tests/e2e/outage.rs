@@ -73,7 +73,7 @@ async fn busy(keystone: &str) {
     let (logins, _) = front.asked();
     eprintln!("tokens of {LIFE:?}: {calls} calls, none lost, {logins} logins");
     assert!(calls > 100, "only {calls} calls");
-    // One at first and one before the end, and others beside those that a busy machine does not answer for 3 s.
+    // One at first and one before the end, and others beside those that a busy machine does not answer for 2 s.
     assert!((2..20).contains(&logins), "{logins} logins");
 }
 

@@ -174,10 +174,10 @@ impl Keyring {
     }
 }
 
-/// How long the next login waits after a number of earlier failures: 1 s doubling to 1 min, but to 3 s only when
+/// How long the next login waits after a number of earlier failures: 1 s doubling to 1 min, but to 2 s only when
 /// Keystone could not be asked, so that its return is noticed soon.
 fn hold(failures: u32, transient: bool) -> Duration {
-    let longest = if transient { 3 } else { 60 };
+    let longest = if transient { 2 } else { 60 };
     Duration::from_secs((1 << failures.min(6)).min(longest))
 }
 

@@ -226,7 +226,7 @@ async fn exchange(
 }
 
 /// After what time without an answer another request is made beside the first.
-const IMPATIENCE: Duration = Duration::from_secs(3);
+const IMPATIENCE: Duration = Duration::from_secs(2);
 
 /// Sends the request, and again as long as none of them is answered: a connection that leads nowhere, to a Keystone
 /// that went away without a word, must not keep us from the one that has come back. A slow Keystone still has all the
