@@ -3,7 +3,7 @@
 # and a network; the demonstration on the simulator only etcd, openssl and curl.
 
 .DEFAULT_GOAL := help
-.PHONY: help check test bench demo fmt fuzz soak pages lint lint-deny doc unit clean
+.PHONY: help check test bench demo fmt fuzz soak pages lint lint-deny doc unit mutants clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ doc: ## documentation of our crates, where a warning is an error
 unit: ## unit tests, tests of the repository, tests of the laboratory's own code
 	cargo test --locked --workspace --quiet
 	cd tests/lab && python3 -m unittest --quiet
+	tests/mutants/run.py --check
+
+mutants: ## takes out one protection after the other: each must be noticed by a test (minutes, on a copy of the sources)
+	tests/mutants/run.py
 
 FUZZ_RUNS ?= 10000000
 
