@@ -29,7 +29,7 @@ pub(crate) fn cloud(conf: &str, directory: &Path) -> Cloud {
     report.into_result().unwrap_or_else(|faults| panic!("{conf}: {faults}"));
     let login = login.unwrap();
     let transport = openstack::transport::reqwest(&login.tls.load().unwrap()).unwrap();
-    let config = login.session(Duration::from_secs(30), "e2e-login".to_owned());
+    let config = login.session(Duration::from_secs(30), "client-of-tests".to_owned());
     Cloud::new(Session::new(config, transport))
 }
 
