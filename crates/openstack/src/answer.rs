@@ -5,7 +5,7 @@
 //! | Keystone | `{"error": {"code": 401, "title": …, "message": …}}`, also sent by the others' token check |
 //! | Nova, Cinder, Manila | `{"itemNotFound": {"code": 404, "message": …}}` |
 //! | Neutron | `{"NeutronError": {"type": "OverQuota", "message": …, "detail": …}}` |
-//! | Octavia | `{"faultcode": "Client", "faultstring": …, "debuginfo": …}` |
+//! | Octavia | `{"faultcode": "Client", "faultstring": …, "debuginfo": …}`; Barbican's below a pool that is gone |
 //! | Barbican | `{"code": 404, "title": "Not Found", "description": …}` |
 //!
 //! A body of another form is a proxy's, or of a host that is no OpenStack at all: it is never quoted.
@@ -45,6 +45,12 @@ impl Form {
             ServiceType::KeyManager => Self::Barbican,
         }
     }
+
+    /// Whether `service` speaks like this when it says that something is not there.
+    fn is_spoken_by(self, service: ServiceType) -> bool {
+        // Octavia looks up the parent of a nested collection in its router, which answers as Barbican does.
+        self == Self::of(service) || (self == Self::Barbican && service == ServiceType::LoadBalancer)
+    }
 }
 
 /// An error body that was understood.
@@ -66,7 +72,7 @@ pub(crate) fn fault(service: ServiceType, status: StatusCode, after: Option<Dura
         403 if message.to_ascii_lowercase().contains("quota") => Fault::Quota(message),
         403 => Fault::Forbidden(message),
         // That an object is gone is believed only if the service itself says so: nodes are deleted on that word.
-        404 if said.as_ref().is_some_and(|said| said.by == Form::of(service)) => Fault::NotFound,
+        404 if said.as_ref().is_some_and(|said| said.by.is_spoken_by(service)) => Fault::NotFound,
         404 => Fault::Unavailable("status 404 from something that is not the service".into()),
         409 => conflict(said, message),
         412 => Fault::Conflict(message),
@@ -246,6 +252,9 @@ mod tests {
             assert_eq!(octavia(status, &text).to_string(), expected);
         }
         assert_eq!(octavia(404, "Load Balancer x not found."), Fault::NotFound);
+        let members = r#"{"code": 404, "title": "Not Found", "description": "Pool x not found."}"#;
+        assert_eq!(fault_of(LoadBalancer, 404, members), Fault::NotFound);
+        assert!(matches!(fault_of(Compute, 404, members), Fault::Unavailable(_)), "that is not Nova's");
     }
 
     #[test]
