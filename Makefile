@@ -3,7 +3,11 @@
 # and a network; the demonstration on the simulator only etcd, openssl and curl.
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help check test bench demo fmt fuzz soak pages lint lint-deny doc unit mutants clean
+=======
+.PHONY: help check test bench demo fmt fuzz soak scenarios pages lint lint-deny doc unit clean
+>>>>>>> 5ff6059 (scenarios: whole programs between the simulated worlds, under faults by script, with invariants at every write)
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,12 +50,17 @@ unit: ## unit tests, tests of the repository, tests of the laboratory's own code
 mutants: ## takes out one protection after the other: each must be noticed by a test (minutes, on a copy of the sources)
 	tests/mutants/run.py
 
+SEEDS ?= 2000
+
+scenarios: ## the simulated scenarios at length: SEEDS seeds of each (default 2000), a kill at every boundary, big counts; prints statistics
+	SEEDS=$(SEEDS) cargo test --locked --profile ci --package cloud-tests --test scenarios -- --include-ignored --nocapture --test-threads=1 --skip replay
+
 FUZZ_RUNS ?= 10000000
 
 fuzz: ## everything that reads foreign bytes is given FUZZ_RUNS mutated inputs (default ten million)
 	FUZZ_RUNS=$(FUZZ_RUNS) cargo test --locked --release --package cloud-tests --test fuzz -- --nocapture --test-threads=1
 
-soak: fuzz ## what takes long: fuzzing, a Keystone that is away for five minutes (needs the laboratory)
+soak: scenarios fuzz ## what takes long: scenarios, fuzzing, a Keystone that is away for five minutes (needs the laboratory)
 	tests/lab/lab up all
 	E2E_KEYSTONE_OUTAGE=300 tests/lab/lab inside cargo test --locked --offline --package cloud-tests --features lab --test e2e -- --nocapture outage
 

@@ -2,6 +2,7 @@
 //!
 //! - First come, first served within a lane. [`Lane::Edit`] goes before [`Lane::Resync`], so that a change a user has just
 //!   made does not wait behind a start-up flood; after [`EDITS_IN_A_ROW`] edits one resync gets its turn all the same.
+//!   Of several workers half are kept free of resyncs, which may take minutes each.
 //! - A key added while its work runs is run once more afterwards.
 //! - Failed work is tried again after 5 s, doubling up to 300 s; adding the key runs it at once.
 //! - Panicking work counts as failed and hurts nobody else.
@@ -89,6 +90,8 @@ struct State<K> {
     delayed: BTreeSet<(Instant, u64, K)>,
     turns: u64,
     edits_in_a_row: u32,
+    /// Resyncs that are running.
+    resyncs: usize,
 }
 
 /// A place in the line: lane first, then order of arrival.
@@ -124,6 +127,7 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
             delayed: BTreeSet::new(),
             turns: 0,
             edits_in_a_row: 0,
+            resyncs: 0,
         };
         let shared =
             Shared { state: Mutex::new(state), changed: Notify::new(), name, metrics: metrics.clone() };
@@ -179,7 +183,7 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
         while !cancel.is_cancelled() {
             let due = self.mature();
             while runs.tasks.len() < workers.max(1)
-                && let Some(key) = self.take()
+                && let Some(key) = self.take(workers.div_ceil(2))
             {
                 runs.start(key, work.clone());
             }
@@ -216,10 +220,10 @@ impl<K: Ord + Clone + Display + Send + 'static> Queue<K> {
         due
     }
 
-    /// Takes the next key in line and marks it as running.
-    fn take(&self) -> Option<K> {
+    /// Takes the next key in line and marks it as running. No more than `resyncs` resyncs run at once.
+    fn take(&self, resyncs: usize) -> Option<K> {
         let mut state = self.lock();
-        let taken = state.take(Instant::now());
+        let taken = state.take(Instant::now(), resyncs);
         let depth = state.ready.len();
         drop(state);
         self.shared.metrics.depth(self.shared.name, depth);
@@ -377,10 +381,13 @@ impl<K: Ord + Clone> State<K> {
         matured
     }
 
-    fn take(&mut self, now: Instant) -> Option<(K, Duration)> {
-        let oldest_resync = self.ready.range((Lane::Resync, 0)..).next().map(|(turn, _)| *turn);
+    fn take(&mut self, now: Instant, resyncs: usize) -> Option<(K, Duration)> {
+        let is_open = self.resyncs < resyncs.max(1);
+        let oldest_resync =
+            self.ready.range((Lane::Resync, 0)..).next().map(|(turn, _)| *turn).filter(|_| is_open);
         let turn = match (self.ready.first_key_value().map(|(turn, _)| *turn)?, oldest_resync) {
             ((Lane::Edit, _), Some(resync)) if self.edits_in_a_row >= EDITS_IN_A_ROW => resync,
+            ((Lane::Resync, _), None) => return None,
             (first, _) => first,
         };
         self.edits_in_a_row =
@@ -389,13 +396,16 @@ impl<K: Ord + Clone> State<K> {
         let entry = self.keys.entry(key.clone()).or_default();
         let since = entry.waiting.take().map_or(now, |(_, since)| since);
         entry.running = Some(turn.0);
+        self.resyncs += usize::from(turn.0 == Lane::Resync);
         Some((key, now - since))
     }
 
     /// Ends a run; true if the key has joined the line again.
     fn conclude(&mut self, key: &K, verdict: Verdict, now: Instant) -> bool {
         let Some(entry) = self.keys.get_mut(key) else { return false };
-        let lane = entry.running.take().unwrap_or(Lane::Resync);
+        let ran = entry.running.take();
+        self.resyncs -= usize::from(ran == Some(Lane::Resync));
+        let lane = ran.unwrap_or(Lane::Resync);
         let again = entry.again.take();
         match verdict {
             Verdict::Done => entry.failures = 0,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kubernetes::{Cluster, ObjectKey, Service};
 use openstack::load_balancer::Cascade;
-use openstack::{Cloud, Inventory, LoadBalancerWaiter};
+use openstack::{Cloud, Inventory, LoadBalancerId, LoadBalancerWaiter};
 use tracing::{info, warn};
 
 use super::desired::{Desired, desired};
@@ -151,12 +151,10 @@ impl Reconciler {
         let desired = desired(&spec, nodes, &facts, &self.mark);
         let plan = match plan(&desired, &observed) {
             Err(Obstacle::Broken(id)) if is_unused(&observed, &desired, service) => {
-                let message =
-                    format!("Load balancer {id} failed to build and was never used; it is made anew");
-                self.reporter.warning(service, report::REPLACED, message);
-                let removal = removal(&observed, &desired.marks, true, Cascade::Yes);
-                self.run(&removal, &mut observed, service, &superseded).await?;
-                super::plan::plan(&desired, &observed)?
+                // A floating IP that the user asked for was there before.
+                let keep_floating_ip = spec.requested_floating_ip().is_some();
+                let removal = removal(&observed, &desired.marks, keep_floating_ip, Cascade::Yes);
+                return self.clear_away(service, &id, &removal, observed).await;
             }
             planned => planned?,
         };
@@ -187,6 +185,30 @@ impl Reconciler {
             self.reporter.normal(service, reason, message);
         }
         Ok(())
+    }
+
+    /// Removes a load balancer that failed to build. Everything is read anew then.
+    async fn clear_away(
+        &self,
+        service: &Service,
+        id: &LoadBalancerId,
+        removal: &Plan,
+        mut observed: Observed,
+    ) -> Result<(), Trouble> {
+        if self.dry_run {
+            info!(service = %service.key, plan = %removal, "dry run, nothing is changed");
+            return Ok(());
+        }
+        let message = format!("Load balancer {id} failed to build and was never used; it is made anew");
+        self.reporter.warning(service, report::REPLACED, message);
+        // First of all: the id of one that is gone would look like a user's.
+        if service.annotations.get(names::LOAD_BALANCER_ID).is_some_and(|said| said == id.as_str()) {
+            let annotation = BTreeMap::from([(names::LOAD_BALANCER_ID.to_owned(), None)]);
+            unless_gone(self.cluster.update_service_annotations(&service.key, annotation).await)?;
+        }
+        self.run(removal, &mut observed, service, &|| false).await?;
+        // Later: the next one may fail to build as well.
+        Err(Failure::Broken(id.clone()).into())
     }
 
     /// Removes what was made for the Service and lets the Service go. `is_there` is false if the Service has
@@ -403,12 +425,10 @@ impl Reconciler {
     }
 }
 
-/// A load balancer in ERROR goes without asking only if we made it for this Service and nobody can be using it.
+/// A load balancer in ERROR goes without asking only if we made it for this Service and nobody can be using it: no address
+/// of it was ever shown.
 fn is_unused(observed: &Observed, desired: &Desired, service: &Service) -> bool {
-    observed.is_broken()
-        && observed.is_marked(&desired.marks)
-        && observed.floating_ip.is_none()
-        && service.ingress.is_empty()
+    observed.is_broken() && observed.is_marked(&desired.marks) && service.ingress.is_empty()
 }
 
 /// Whether nothing but members changes.

@@ -94,6 +94,19 @@ async fn an_edit_overtakes_a_flood_of_resyncs_even_of_its_own_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_edit_finds_a_free_worker_however_many_resyncs_wait() {
+    let world = World::new();
+    for n in 0..6 {
+        world.add(&format!("s{n}"), Lane::Resync);
+    }
+    world.start(4, |_, _| Verdict::Done);
+    sleep(Duration::from_millis(100)).await;
+    world.add("edit", Lane::Edit);
+    seconds(4).await;
+    assert_eq!(world.ran(), ["0:s0", "0:s1", "0:edit", "1:s2", "1:s3", "2:s4", "2:s5"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn edits_without_end_do_not_starve_resyncs() {
     let world = World::new();
     world.add("resync", Lane::Resync);
@@ -123,7 +136,7 @@ async fn a_key_is_never_run_twice_at_once_but_again_when_added_meanwhile() {
 async fn no_more_than_the_workers_run_at_once() {
     let world = World::new();
     for key in ["a", "b", "c", "d", "e"] {
-        world.add(key, Lane::Resync);
+        world.add(key, Lane::Edit);
     }
     world.start(2, |_, _| Verdict::Done);
     seconds(10).await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,6 @@ pub struct Link(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     name: String,
-    dead: watch::Sender<bool>,
     state: Mutex<State>,
 }
 
@@ -55,13 +54,15 @@ struct State {
     cuts: BTreeMap<String, Cut>,
     passed: BTreeMap<Point, u64>,
     kill_at: Option<(Point, u64)>,
+    is_dead: bool,
+    /// Who waits for the end, told in the order of their coming.
+    mourners: Vec<oneshot::Sender<()>>,
 }
 
 impl Link {
     /// A link that nothing is wrong with. `name` is who it is in the ledger.
     pub fn new(name: &str) -> Self {
-        let (dead, _) = watch::channel(false);
-        Self(Arc::new(Shared { name: name.to_owned(), dead, state: Mutex::default() }))
+        Self(Arc::new(Shared { name: name.to_owned(), state: Mutex::default() }))
     }
 
     /// Who it is.
@@ -81,7 +82,12 @@ impl Link {
 
     /// Cuts the process off for ever. What is on its way may still take effect.
     pub fn kill(&self) {
-        self.0.dead.send_replace(true);
+        let mut state = self.lock();
+        state.is_dead = true;
+        for mourner in state.mourners.drain(..) {
+            // Who has stopped waiting does not mind.
+            let _ = mourner.send(());
+        }
     }
 
     /// Kills it when its `n`-th request (from 1, counted from its beginning) passes `point`.
@@ -91,13 +97,23 @@ impl Link {
 
     /// Whether it was killed.
     pub fn is_dead(&self) -> bool {
-        *self.0.dead.borrow()
+        self.lock().is_dead
     }
 
     /// Waits until it was killed.
     pub async fn died(&self) {
+        let told = {
+            let mut state = self.lock();
+            if state.is_dead {
+                return;
+            }
+            state.mourners.retain(|mourner| !mourner.is_closed());
+            let (mourner, told) = oneshot::channel();
+            state.mourners.push(mourner);
+            told
+        };
         // The sender lives as long as this link.
-        let _ = self.0.dead.subscribe().wait_for(|dead| *dead).await;
+        let _ = told.await;
     }
 
     /// How many requests have passed `point`.

@@ -35,7 +35,9 @@ pub(crate) struct Store {
     tables: BTreeMap<&'static str, Table>,
     /// Changes kept of each kind.
     window: usize,
-    moved: watch::Sender<u64>,
+    /// One for each who wants to know: they are told in the order of their coming. A channel that they share would wake
+    /// them in an order that no seed decides.
+    moved: Vec<watch::Sender<u64>>,
 }
 
 #[derive(Default)]
@@ -57,7 +59,7 @@ impl Store {
     /// An empty database that keeps `window` changes of each kind.
     pub(crate) fn new(window: usize) -> Self {
         let revision = 1;
-        Self { revision, tables: BTreeMap::new(), window, moved: watch::Sender::new(revision) }
+        Self { revision, tables: BTreeMap::new(), window, moved: Vec::new() }
     }
 
     pub(crate) fn revision(&self) -> u64 {
@@ -65,8 +67,17 @@ impl Store {
     }
 
     /// Told of every change.
-    pub(crate) fn moved(&self) -> watch::Receiver<u64> {
-        self.moved.subscribe()
+    pub(crate) fn moved(&mut self) -> watch::Receiver<u64> {
+        self.moved.retain(|sender| !sender.is_closed());
+        let (sender, receiver) = watch::channel(self.revision);
+        self.moved.push(sender);
+        receiver
+    }
+
+    fn tell(&self) {
+        for sender in &self.moved {
+            sender.send_replace(self.revision);
+        }
     }
 
     pub(crate) fn get(&self, kind: &Kind, key: &Key) -> Option<&Arc<Value>> {
@@ -87,7 +98,7 @@ impl Store {
         let before = table.objects.insert(key.clone(), object.clone());
         let after = Some(object.clone());
         table.remember(Change { revision: self.revision, at: now, key, before, after }, self.window);
-        self.moved.send_replace(self.revision);
+        self.tell();
         object
     }
 
@@ -111,7 +122,7 @@ impl Store {
             after: None,
         };
         table.remember(change, self.window);
-        self.moved.send_replace(self.revision);
+        self.tell();
         Some(Arc::new(at_version(&before, self.revision)))
     }
 
