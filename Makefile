@@ -3,11 +3,7 @@
 # and a network; the demonstration on the simulator only etcd, openssl and curl.
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help check test bench demo fmt fuzz soak pages lint lint-deny doc unit mutants clean
-=======
-.PHONY: help check test bench demo fmt fuzz soak scenarios pages lint lint-deny doc unit clean
->>>>>>> 5ff6059 (scenarios: whole programs between the simulated worlds, under faults by script, with invariants at every write)
+.PHONY: help check test bench demo fmt fuzz soak scenarios pages lint lint-deny doc unit mutants clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
