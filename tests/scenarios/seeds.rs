@@ -55,7 +55,7 @@ fn threads() -> usize {
 }
 
 /// A trouble that stood in fewer scripts may by chance not have happened.
-const OFTEN: u64 = 8;
+const OFTEN: u64 = 15;
 
 #[test]
 fn every_scenario_holds_under_its_share_of_ten_seeds() {

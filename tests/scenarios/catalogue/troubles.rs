@@ -21,7 +21,7 @@ pub(super) fn writes_and_kills(dice: &mut Dice<'_>) -> Vec<Trouble> {
     for _ in 0..dice.number(1..=4) {
         let service = dice.any(&WRITES);
         let rule = Rule::new(dice.write_fault()).service(service).method("write");
-        let of = if service == "octavia" { 12 } else { 4 };
+        let of = if service == "octavia" { 8 } else { 2 };
         troubles.push(dice.once(rule, of));
     }
     if dice.one_in(3) {
@@ -142,7 +142,7 @@ pub(super) fn keystone(dice: &mut Dice<'_>) -> Vec<Trouble> {
         troubles.push(dice.spell(Rule::new(fault).service("keystone")));
     }
     let service = dice.any(&["octavia", "neutron", "nova"]);
-    troubles.push(dice.once(Rule::new(Fault::TokenDeath).service(service), 30));
+    troubles.push(dice.once(Rule::new(Fault::TokenDeath).service(service), 8));
     troubles
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde_json::Value;
 use simulator::Entry;
 
 use super::checker::{Book, Effect, Finding, Invariant, cluster_of};
-use super::dump::{Place, differ, ids, text};
+use super::dump::{Dump, Place, differ, ids, text};
 
 /// A holder begins no write this long after its last renewal (`--leader-elect-renew-deadline`).
 const RENEW_DEADLINE: Duration = Duration::from_secs(10);
@@ -113,6 +114,25 @@ impl Invariant for ForeignStays {
     }
 }
 
+/// What is being deleted is as good as gone.
+fn stays(object: &Value) -> bool {
+    !text(object, "provisioning_status").contains("DELETE")
+}
+
+fn listeners(dump: &Dump, load_balancer: &Value) -> usize {
+    ids(load_balancer, "listeners")
+        .filter_map(|id| dump.get("listeners", id))
+        .filter(|one| stays(one))
+        .count()
+}
+
+/// Of a pool that stays.
+fn members(dump: &Dump, pool: &str) -> Option<usize> {
+    dump.get("pools", pool).filter(|pool| stays(pool))?;
+    let members = dump.get("members", pool).and_then(Value::as_array);
+    Some(members.into_iter().flatten().filter(|one| stays(one)).count())
+}
+
 /// No load balancer loses all its members or listeners while its Service stays and has nodes.
 struct NeverEmpty;
 
@@ -124,17 +144,14 @@ impl NeverEmpty {
             let going = text(now, "provisioning_status").contains("DELETE")
                 || book.leaving.contains(text(now, "name"));
             let Some(before) = effect.before.get("loadbalancers", id).filter(|_| !going) else { continue };
-            if ids(before, "listeners").count() > 0 && ids(now, "listeners").count() == 0 {
+            if listeners(effect.before, before) > 0 && listeners(effect.after, now) == 0 {
                 return Some(format!("load balancer {id} has no listener left"));
             }
             if !book.has_nodes.contains(owner) {
                 continue;
             }
             for pool in ids(now, "pools") {
-                let members = |dump: &super::dump::Dump| {
-                    dump.get("pools", pool).map(|pool| ids(pool, "members").count())
-                };
-                if members(effect.before).is_some_and(|count| count > 0) && members(effect.after) == Some(0) {
+                if members(effect.before, pool) > Some(0) && members(effect.after, pool) == Some(0) {
                     return Some(format!("pool {pool} of load balancer {id} has no member left"));
                 }
             }

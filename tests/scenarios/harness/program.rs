@@ -38,7 +38,7 @@ pub(crate) struct Recipe {
     /// Its `cloud.conf`.
     pub(crate) conf: PathBuf,
     /// Further flags.
-    pub(crate) flags: Vec<String>,
+    pub(crate) flags: &'static [&'static str],
     /// The way to the cloud, wrapped.
     pub(crate) wrap: Wrap,
 }

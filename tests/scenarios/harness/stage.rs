@@ -62,6 +62,8 @@ pub(crate) struct Setup {
     pub(crate) compared: bool,
     /// How long Octavia works on each change; as long as is usual if missing.
     pub(crate) work: Option<Duration>,
+    /// Further flags of the programs.
+    pub(crate) flags: &'static [&'static str],
 }
 
 impl Default for Setup {
@@ -74,6 +76,7 @@ impl Default for Setup {
             token_life: 3_600,
             compared: true,
             work: None,
+            flags: &[],
         }
     }
 }
@@ -95,6 +98,7 @@ pub(crate) struct Stage {
     provider: Provider,
     numbers: AtomicUsize,
     compared: bool,
+    flags: &'static [&'static str],
 }
 
 /// Networks, and the file that the programs read.
@@ -162,6 +166,7 @@ impl Stage {
             provider: setup.provider,
             numbers: AtomicUsize::new(0),
             compared: setup.compared,
+            flags: setup.flags,
         };
         stage.write_conf(PASSWORD);
         stage.furnish();
@@ -214,7 +219,7 @@ impl Stage {
             cloud: self.cloud.clone(),
             log: self.log.clone(),
             conf: self.place.directory.join("cloud.conf"),
-            flags: Vec::new(),
+            flags: self.flags,
             wrap,
         }
     }
