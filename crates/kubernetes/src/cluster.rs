@@ -1,5 +1,6 @@
 //! The client: one place through which every request to the API server passes, limited, timed and fenced.
 
+mod silence;
 #[cfg(test)]
 mod tests;
 
@@ -237,7 +238,7 @@ where
         let (service, metrics, host) = (service.clone(), metrics.clone(), host.clone());
         async move {
             let (method, start) = (request.method().clone(), Instant::now());
-            let answer = service.oneshot(request).await;
+            let answer = silence::limited(service.oneshot(request)).await;
             let code = answer.as_ref().ok().map(|answer| answer.status().as_u16());
             metrics.request(&host, &method, code, start.elapsed());
             answer
