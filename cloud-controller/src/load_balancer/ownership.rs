@@ -155,6 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn only_marks_of_this_cluster_make_something_ours() {
+        let tags = |cluster: &str| ClusterMark::new(vec![cluster.to_owned()]).tags("uid-1");
+        assert!(mark().is_ours(&tags("cluster-a")));
+        assert!(!mark().is_ours(&tags("cluster-b")));
+        assert!(!mark().is_ours(&[tags("cluster-a"), tags("cluster-b")].concat()));
+        assert!(!mark().is_ours(&[]));
+    }
+
+    #[test]
     fn the_adopt_annotation_takes_over_from_the_named_cluster_only() {
         let mut theirs = load_balancer("lb");
         theirs.tags = ClusterMark::new(vec!["cluster-b".to_owned()]).tags("uid-9");

@@ -203,6 +203,42 @@ fn a_foreign_listener_on_a_wanted_port_is_an_obstacle() {
 }
 
 #[test]
+fn a_foreign_listener_of_another_protocol_is_an_obstacle_as_well() {
+    let mut observed = served(&service());
+    observed.listeners[0].tags = vec!["somebody".to_owned()];
+    observed.listeners[0].protocol = "HTTP".to_owned();
+    let planned = plan(&desired_of(&service()), &observed);
+    assert!(matches!(planned, Err(Obstacle::PortTaken { port: 80, .. })), "{planned:?}");
+}
+
+#[test]
+fn pools_and_tags_that_somebody_made_stay() {
+    let mut observed = served(&service());
+    let mut pool = observed.pools[0].clone();
+    (pool.id, pool.name) = ("theirs".into(), "somebodys".to_owned());
+    pool.listeners.clear();
+    observed.pools.push(pool);
+    observed.load_balancer.as_mut().unwrap().tags = vec!["somebody".to_owned()];
+    let plan = plan(&desired_of(&service()), &observed).unwrap();
+    let [Call::UpdateLoadBalancer(update)] = &plan.lane[..] else { panic!("{plan}") };
+    assert_eq!(update.tags.as_ref().unwrap()[0], "somebody");
+}
+
+#[test]
+fn members_are_set_before_anything_is_freed() {
+    let (both, mut forwarded) = (with_ports(&[(80, 30080), (443, 30443)]), service());
+    let name = crate::load_balancer::annotations::X_FORWARDED_FOR.to_owned();
+    forwarded.annotations.insert(name, "true".to_owned());
+    let mut observed = served(&both);
+    // One port needs another listener, the other one has it already.
+    let mut wanted = desired_of(&Service { ports: both.ports.clone(), ..forwarded });
+    observed.members.values_mut().for_each(Vec::clear);
+    wanted.ports[1] = desired_of(&both).ports[1].clone();
+    let plan = plan(&wanted, &observed).unwrap();
+    assert!(matches!(plan.lane[..2], [Call::SetMembers(..), Call::DeletePool(_)]), "{plan}");
+}
+
+#[test]
 fn a_listener_without_tags_is_adopted_and_tagged() {
     let mut observed = served(&service());
     observed.listeners[0].tags = vec![String::new()];
