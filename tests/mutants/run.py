@@ -22,7 +22,7 @@ ROOT = HERE.parent.parent
 SCRATCH = ROOT / "target" / "mutants"
 TREE = SCRATCH / "tree"
 # Seconds that the tests of one mutant may take.
-LIMIT = 300
+LIMIT = 120
 
 
 def mutants():

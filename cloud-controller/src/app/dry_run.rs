@@ -31,3 +31,18 @@ pub(super) fn logged_events() -> Cluster {
         Ok::<_, tower::BoxError>(http::Response::new(chunks))
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ApiServer;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_forgets_that_it_is_a_dry_run_is_stopped_at_the_fence() {
+        let server = ApiServer::default();
+        let cluster = server.cluster().with_fence(closed_fence());
+        let refused = cluster.set_node_addresses("n1", &[]).await;
+        assert!(matches!(refused, Err(kubernetes::Error::Fenced { .. })), "{refused:?}");
+        assert_eq!(server.writes(), Vec::<String>::new());
+    }
+}

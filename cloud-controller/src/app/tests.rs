@@ -217,6 +217,37 @@ async fn a_server_belongs_to_one_node() {
     assert!(world.is_initialised("n1"));
 }
 
+/// Says that it runs on the server `UUID`, and has its address.
+fn claims_the_server(world: &World, name: &str) {
+    world.register(name);
+    let status = json!({"nodeInfo": {"systemUUID": UUID}, "addresses": [{"type": "InternalIP", "address": "10.0.0.5"}]});
+    world.api.change(&format!("/api/v1/nodes/{name}"), &json!({"status": status}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_had_its_node_before_the_start_keeps_it() {
+    let world = World::new();
+    world.cloud.server(UUID, "n1", &["10.0.0.5"]);
+    claims_the_server(&world, "intruder");
+    world.register("n1");
+    let done = json!({"spec": {"providerID": format!("openstack:///{UUID}"), "taints": null}});
+    world.api.change("/api/v1/nodes/n1", &done);
+    let _program = world.start(&[]);
+    seconds(60).await;
+    assert!(world.is_initialised("n1") && !world.is_initialised("intruder"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_nodes_that_come_at_once_one_gets_the_server() {
+    let world = World::new();
+    world.cloud.server(UUID, "n1", &["10.0.0.5"]);
+    claims_the_server(&world, "n1");
+    claims_the_server(&world, "n2");
+    let _program = world.start(&[]);
+    seconds(60).await;
+    assert_ne!(world.is_initialised("n1"), world.is_initialised("n2"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_named_without_any_other_proof_is_refused() {
     let world = World::new();

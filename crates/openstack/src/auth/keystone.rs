@@ -402,6 +402,11 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_a_header_is_not_printed() {
+        assert_eq!(format!("{:?}", sensitive("hush").unwrap()), "Sensitive");
+    }
+
+    #[test]
     fn password_bodies() {
         let password = || SecretString::from("p");
         let project = Project::Name { name: "demo".into(), domain: Domain::Name("Default".into()) };
