@@ -23,21 +23,18 @@ async fn served(run: &Run, count: usize) -> Duration {
             return began.elapsed();
         }
         assert!(began.elapsed() < Duration::from_secs(7_200), "{shown} of {count} Services have an address");
-        sleep(Duration::from_millis(500)).await;
+        sleep(Duration::from_secs(2)).await;
     }
 }
 
 /// Waits until `count` lists of members have been written and everything has settled; how long that took.
-async fn members_written(run: &Run, mark: usize, count: usize) -> Duration {
-    let began = Instant::now();
+async fn members_written(run: &Run, count: usize) -> Duration {
+    let (began, since) = (Instant::now(), run.stage().world.elapsed());
     loop {
-        let written = run.stage().world.ledger().since(mark);
-        let done = written
-            .iter()
-            .filter(|entry| {
-                entry.method == "PUT" && entry.path.ends_with("/members") && entry.status == Some(202)
-            })
-            .count();
+        let done = run.stage().world.ledger().count(|entry| {
+            let is_list = entry.method == "PUT" && entry.path.ends_with("/members");
+            is_list && entry.status == Some(202) && entry.begun >= since
+        });
         if done >= count && run.stage().cloud.operator().next_change().is_none() {
             return began.elapsed();
         }
@@ -51,9 +48,8 @@ async fn members_written(run: &Run, mark: usize, count: usize) -> Duration {
 
 /// One more node is up: how long until all pools have it.
 async fn a_node_joins(run: &Run, pools: usize) -> Duration {
-    let mark = run.stage().world.ledger().len();
     run.add_node(0, "joined");
-    members_written(run, mark, pools).await
+    members_written(run, pools).await
 }
 
 fn node_change(nodes: usize) -> Duration {

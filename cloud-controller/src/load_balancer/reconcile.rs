@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use kubernetes::{Cluster, ObjectKey, Service};
 use openstack::load_balancer::Cascade;
 use openstack::{Cloud, Inventory, LoadBalancerId, LoadBalancerWaiter};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::desired::{Desired, desired};
@@ -65,7 +67,12 @@ pub struct Reconciler {
     reporter: Reporter,
     dry_run: bool,
     remembered: Mutex<BTreeMap<ObjectKey, Remembered>>,
+    /// Services whose load balancer was asked for without an answer: until when it may still appear.
+    doubtful: Mutex<BTreeMap<ObjectKey, Instant>>,
 }
+
+/// How long after its answer was lost a request may still be carried out: it may wait in a proxy, or for a worker.
+const DOUBT: Duration = Duration::from_secs(30);
 
 /// What a Service's load balancer looked like when it was last worked on.
 #[derive(Clone)]
@@ -110,6 +117,7 @@ impl Reconciler {
             reporter: parts.reporter,
             dry_run: parts.dry_run,
             remembered: Mutex::default(),
+            doubtful: Mutex::default(),
         }
     }
 
@@ -170,6 +178,9 @@ impl Reconciler {
         // The finalizer is written before the request is sent. One that was there before means that the request
         // was sent once already, by us or by a process that is gone, and may have been carried out since we looked.
         let was_made = matches!(plan.lane.first(), Some(Call::CreateLoadBalancer(_)));
+        if was_made && matches!(&outcome, Err(Failure::Cloud(error)) if error.may_have_happened()) {
+            self.doubtful().insert(service.key.clone(), Instant::now() + DOUBT);
+        }
         if was_made && was_begun && outcome.is_ok() {
             outcome = self.drop_doubles(service, &spec.identity, &observed, nodes).await;
         }
@@ -260,6 +271,12 @@ impl Reconciler {
             return Ok(());
         }
         self.memory().remove(&service.key);
+        let doubt = self.doubtful().remove(&service.key);
+        if let Some(until) = doubt.filter(|until| *until > Instant::now()) {
+            // Once the finalizer is off nobody looks for it any more.
+            tokio::time::sleep_until(until).await;
+            return Box::pin(self.remove(service, nodes, is_there)).await;
+        }
         if is_there {
             self.release(service).await?;
         }
@@ -418,6 +435,10 @@ impl Reconciler {
 
     fn observer<'a>(&'a self, purpose: Purpose, nodes: &'a NodeSet) -> Observer<'a> {
         Observer { purpose, requested_floating_ip: None, cloud: &self.cloud, mark: &self.mark, nodes }
+    }
+
+    fn doubtful(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectKey, Instant>> {
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, BTreeMap<ObjectKey, Remembered>> {

@@ -73,6 +73,7 @@ pub(super) fn storms(dice: &mut Dice<'_>) -> Vec<Trouble> {
             ("octavia", status(409)),
             ("octavia", busy(429, seconds)),
             ("octavia", busy(503, seconds)),
+            // Of reads alone: a deletion that is answered so is over.
             ("octavia", status(404)),
             ("octavia", foreign(404)),
             ("octavia", foreign(502)),
@@ -82,8 +83,14 @@ pub(super) fn storms(dice: &mut Dice<'_>) -> Vec<Trouble> {
             ("nova", foreign(404)),
         ]);
         let rule = Rule::new(fault.clone()).service(service);
-        let conflict = fault == status(409);
-        troubles.push(dice.spell(if conflict { rule.method("write") } else { rule }));
+        let rule = if fault == status(409) {
+            rule.method("write")
+        } else if fault == status(404) {
+            rule.method("GET")
+        } else {
+            rule
+        };
+        troubles.push(dice.spell(rule));
     }
     troubles
 }

@@ -1,6 +1,6 @@
 //! Whether everything is as it should be, read from both worlds: what each Service has, and what is left over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -21,21 +21,19 @@ pub(crate) struct Kubernetes {
     pub(crate) events: Vec<Value>,
 }
 
-/// What is not as it should be, as lines for people; empty if all is well.
-pub(crate) fn differences(clusters: &[Kubernetes], cloud: &Dump) -> Vec<String> {
+/// What is not as it should be, as lines for people; empty if all is well. `is_late`: a request for a floating IP was carried
+/// out after its sender had given it up, perhaps when the Service was gone; nobody can know whose that one is.
+pub(crate) fn differences(clusters: &[Kubernetes], cloud: &Dump, is_late: bool) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
+    let mut wanted: BTreeSet<&str> = BTreeSet::new();
+    let mut names: BTreeSet<String> = BTreeSet::new();
     for cluster in clusters {
         wrong.extend(cluster.nodes.iter().filter_map(unready));
-        for service in cluster.services.iter().filter(|service| is_load_balancer(service)) {
-            *wanted.entry(load_balancer_name(service)).or_default() += 1;
-        }
-    }
-    for cluster in clusters {
         let members = eligible(&cluster.nodes);
         for service in cluster.services.iter().filter(|service| is_load_balancer(service)) {
-            let shared = wanted[&load_balancer_name(service)] > 1;
-            if shared && cluster.refuses(service) {
+            wanted.insert(text(&service["metadata"], "uid"));
+            names.insert(load_balancer_name(service));
+            if cluster.refuses(service) {
                 // Another cluster of the same name has a Service of the same name, and was first.
                 continue;
             }
@@ -45,6 +43,7 @@ pub(crate) fn differences(clusters: &[Kubernetes], cloud: &Dump) -> Vec<String> 
         }
     }
     wrong.extend(left_over(&wanted, cloud));
+    wrong.extend(stray_floating_ips(&names, cloud).filter(|_| !is_late));
     wrong
 }
 
@@ -102,8 +101,8 @@ pub(crate) fn eligible(nodes: &[Value]) -> BTreeSet<String> {
 
 /// Whether the Service has one load balancer as it wants it, and says so.
 fn serves(service: &Value, members: &BTreeSet<String>, cloud: &Dump) -> Result<(), String> {
-    let wanted = load_balancer_name(service);
-    let mut found = cloud.all("loadbalancers").filter(|(_, found)| text(found, "name") == wanted);
+    let uid = text(&service["metadata"], "uid");
+    let mut found = cloud.all("loadbalancers").filter(|(_, found)| made_for(found) == Some(uid));
     let (id, load_balancer) = found.next().ok_or("no load balancer")?;
     if let Some((other, _)) = found.next() {
         return Err(format!("two load balancers, {id} and {other}"));
@@ -162,37 +161,45 @@ fn pool_members(
     Ok(members.map(|member| format!("{}:{}", text(member, "address"), member["protocol_port"])).collect())
 }
 
-/// What was made for Services that want nothing (any more). `wanted` holds the names of load balancers.
-fn left_over(wanted: &BTreeMap<String, usize>, cloud: &Dump) -> Vec<String> {
-    let ours = |name: &str| name.starts_with(&format!("kube_service_{CLUSTER_NAME}_"));
+/// The UID of the Service that a load balancer was made for, as its tags tell.
+fn made_for(load_balancer: &Value) -> Option<&str> {
+    let tags = load_balancer["tags"].as_array()?;
+    tags.iter().find_map(|tag| tag.as_str()?.strip_prefix("k8s-service-uid="))
+}
+
+/// What was made for Services that want nothing (any more). `wanted` are the UIDs of those that do.
+fn left_over(wanted: &BTreeSet<&str>, cloud: &Dump) -> Vec<String> {
     let mut left: Vec<String> = Vec::new();
+    let mut parts: BTreeSet<&str> = BTreeSet::new();
     for (id, found) in cloud.all("loadbalancers") {
-        let name = text(found, "name");
-        if ours(name) && !wanted.contains_key(name) {
-            left.push(format!("load balancer {id} ({name}) is left over"));
+        parts.extend(ids(found, "listeners").chain(ids(found, "pools")));
+        if text(found, "name").starts_with("kube_service_")
+            && made_for(found).is_none_or(|uid| !wanted.contains(uid))
+        {
+            left.push(format!("load balancer {id} ({}) is left over", text(found, "name")));
         }
     }
-    for kind in ["listeners", "pools", "healthmonitors"] {
-        for (id, found) in cloud.all(kind) {
-            let name = text(found, "name");
-            let of = name.find("kube_service_").map_or("", |at| &name[at..]);
-            if ours(of) && !wanted.contains_key(of) {
-                left.push(format!("{kind} {id} ({name}) is left over"));
-            }
-        }
-    }
-    for (id, found) in cloud.all("floatingips") {
-        let description = text(found, "description");
-        let service = description
-            .strip_prefix("Floating IP for Kubernetes external service ")
-            .and_then(|rest| rest.strip_suffix(&format!(" from cluster {CLUSTER_NAME}")));
-        let Some(service) = service else { continue };
-        let name = format!("kube_service_{CLUSTER_NAME}_{}", service.replacen('/', "_", 1));
-        if !wanted.contains_key(&name) {
-            left.push(format!("floating IP {id} of {service} is left over"));
-        } else if text(found, "port_id").is_empty() {
-            left.push(format!("floating IP {id} of {service} is attached to nothing"));
-        }
+    for kind in ["listeners", "pools"] {
+        let alone = cloud.all(kind).filter(|(id, _)| !parts.contains(id.as_str()));
+        left.extend(alone.map(|(id, _)| format!("{kind} {id} belongs to no load balancer")));
     }
     left
+}
+
+/// Floating IPs that were made for a Service and lead nowhere. `names` are those of the wanted load balancers.
+fn stray_floating_ips<'a>(names: &'a BTreeSet<String>, cloud: &'a Dump) -> impl Iterator<Item = String> + 'a {
+    cloud.all("floatingips").filter_map(|(id, found)| {
+        let service = text(found, "description")
+            .strip_prefix("Floating IP for Kubernetes external service ")?
+            .strip_suffix(&format!(" from cluster {CLUSTER_NAME}"))?;
+        let name = format!("kube_service_{CLUSTER_NAME}_{}", service.replacen('/', "_", 1));
+        let why = if !names.contains(&name) {
+            "is left over"
+        } else if text(found, "port_id").is_empty() {
+            "is attached to nothing"
+        } else {
+            return None;
+        };
+        Some(format!("floating IP {id} of {service} {why}"))
+    })
 }

@@ -97,7 +97,7 @@ pub(crate) struct Stage {
     place: Arc<Place>,
     provider: Provider,
     numbers: AtomicUsize,
-    compared: bool,
+    pub(crate) compared: bool,
     flags: &'static [&'static str],
 }
 

@@ -199,7 +199,8 @@ impl<'a> Dice<'a> {
 
     /// One of the ways in which a write to the cloud comes to grief.
     pub(crate) fn write_fault(&mut self) -> Fault {
-        let by_ms = self.number(500..=30_000);
+        // Later than the next try a request to make something makes it twice, and nobody can know.
+        let by_ms = self.number(500..=4_000);
         self.any(&[
             status(500),
             status(503),
@@ -211,7 +212,7 @@ impl<'a> Dice<'a> {
             Fault::Late { by_ms },
             Fault::HangAfter,
             Fault::Hang,
-            Fault::Slow { by_ms: by_ms / 3 },
+            Fault::Slow { by_ms },
             Fault::Truncated,
         ])
     }
